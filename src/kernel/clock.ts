@@ -1,0 +1,24 @@
+/** Milliseconds since the Unix epoch. Passed in wherever time matters, so that tests can set it. */
+export type Clock = () => number;
+
+const digits = (text: string, length: number): string => text.padEnd(length, "0").slice(0, length);
+
+/**
+ * Any ISO 8601 time with an offset as UTC with microseconds: `2010-12-01T08:26:00.000000Z`, so that
+ * text order is time order. `Date` alone would drop the microseconds. Throws RangeError on a time
+ * that does not exist.
+ */
+export function utcMicros(time: string): string {
+  const fraction = /\.(\d+)/.exec(time)?.[1] ?? "";
+  const whole = time.replace(/\.\d+/, "").replace(" ", "T").replace(/\+00$/, "Z");
+  return `${new Date(whole).toISOString().slice(0, 19)}.${digits(fraction, 6)}Z`;
+}
+
+/** Waits, but no longer than until the signal fires. Never rejects. */
+export function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal?.aborted) return Promise.resolve();
+  const timer = setTimeout(resolve, durationMs);
+  signal?.addEventListener("abort", () => resolve(), { once: true });
+  return promise.finally(() => clearTimeout(timer));
+}

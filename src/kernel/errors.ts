@@ -1,0 +1,58 @@
+/**
+ * Expected failures, each with a literal code. `true` means that the same call may be repeated
+ * as it is: nothing happened, or asking again finds out what did.
+ */
+const codes = {
+  "database-unavailable": true,
+  "database-timeout": true,
+  "outcome-unknown": true,
+  "shutting-down": true,
+  overloaded: true,
+  "partition-missing": true,
+  "invalid-data": false,
+  "schema-behind": false,
+  "migration-edited": false,
+  "configuration-invalid": false,
+  "key-missing": false,
+  "master-key-unknown": true,
+  "sealed-value-malformed": false,
+  "sealed-value-wrong-key": false,
+  "sealed-value-tampered": false,
+  "subject-erased": false,
+  "lease-lost": true,
+  "database-refused": false,
+} as const;
+
+export type ErrorCode = keyof typeof codes;
+
+/** Facts for the log: never a value that a caller sent, never personal data. */
+export type ErrorContext = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** An expected failure: code, whether a repeat is safe, context for the log, and its cause. */
+export class VarveError extends Error {
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  readonly context: ErrorContext;
+
+  constructor(code: ErrorCode, message: string, options: ErrorContext & { cause?: unknown } = {}) {
+    const { cause, ...context } = options as { cause?: unknown } & ErrorContext;
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "VarveError";
+    this.code = code;
+    this.retryable = codes[code];
+    this.context = context;
+  }
+}
+
+/** Our own bug. Nobody catches it but the outermost boundary. */
+export class Defect extends Error {
+  override readonly name = "Defect";
+}
+
+/** Throws a Defect unless the condition holds. The message must not carry a caller's values. */
+export function invariant(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new Defect(message);
+}
+
+export const isCode = (error: unknown, ...wanted: readonly ErrorCode[]): error is VarveError =>
+  error instanceof VarveError && wanted.includes(error.code);

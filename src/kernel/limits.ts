@@ -1,0 +1,58 @@
+/** Every bound of the system that is not configuration, each with its reason. */
+export const limits = {
+  /** One command's body unless the command declares more (contract). */
+  bodyBytes: 64 * 1024,
+  /** JSON nested deeper than this is nobody's command and would exhaust recursive readers. */
+  jsonDepth: 32,
+  /** Faults listed in one answer; more helps nobody and lets a small body make a large answer. */
+  validationFaults: 50,
+
+  /** A lost race is decided again this often before the caller hears of it (contract). */
+  decideAttempts: 6,
+  /** Events of one command: far above any sane decision, far below a statement's limits. */
+  eventsPerAppend: 1_000,
+
+  /** Appends in one group commit: 256 writers must fit in one; beyond that the gain is flat. */
+  batchAppends: 512,
+  /** Bytes of one group commit: one JSON parameter, parsed at once by the server. */
+  batchBytes: 4 * 1024 * 1024,
+  /** Appends waiting for a batch. At 10,000 appends a second this is one second of work. */
+  queueAppends: 10_000,
+  /** Bytes waiting for a batch: bounds the memory that a stalled database can cost. */
+  queueBytes: 64 * 1024 * 1024,
+  /** How often a batch whose reply was lost is asked again before its outcome stays unknown. */
+  lostReplyAttempts: 5,
+
+  /** Events in one read of a stream or of the log. */
+  readEvents: 1_000,
+  /** Documents in one page of a list (contract). */
+  listDocuments: 200,
+
+  /** Subject keys held opened, and for how long: bounds how long an erased key can linger. */
+  keyCacheEntries: 10_000,
+  keyCacheMs: 60_000,
+  /** Web Crypto calls started together; 50,000 at once stall the thread for over a second. */
+  cryptoChunk: 256,
+  /** Verified API keys held, and for how long a revoked one still works. */
+  apiKeyCacheEntries: 1_000,
+  apiKeyCacheMs: 10_000,
+
+  /** Sleep between looks at the log, from just after news to long idle. */
+  pollMsMin: 20,
+  pollMsMax: 200,
+  /** A subscription's lease. Another instance takes over after this much silence. */
+  leaseMs: 4_000,
+  leaseRenewMs: 1_000,
+  /** The worker's sign of life, and the silence after which it is held for dead. */
+  beatMs: 250,
+  beatSilenceMs: 10_000,
+  /** Back-off of the worker's loop after a failure. */
+  backoffMsMin: 100,
+  backoffMsMax: 5_000,
+  /** Worker crashes within the window after which the process gives up and exits. */
+  workerCrashes: 5,
+  workerCrashWindowMs: 60_000,
+
+  /** The answer of a health route, whatever hangs behind it. */
+  healthMs: 800,
+} as const;
