@@ -34,7 +34,7 @@ export class VarveError extends Error {
   readonly retryable: boolean;
   readonly context: ErrorContext;
 
-  constructor(code: ErrorCode, message: string, options: ErrorContext & { cause?: unknown } = {}) {
+  constructor(code: ErrorCode, message: string, options: Readonly<Record<string, unknown>> = {}) {
     const { cause, ...context } = options as { cause?: unknown } & ErrorContext;
     super(message, cause === undefined ? undefined : { cause });
     this.name = "VarveError";
