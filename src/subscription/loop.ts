@@ -85,7 +85,7 @@ export function createLoop(options: LoopOptions): Loop {
       if (error instanceof Defect) throw error;
       const code = error instanceof VarveError ? error.code : "view-failed";
       subscription.fail(code);
-      log.error({ subscription: view.name, code, err: error }, "a subscription cannot go on");
+      log.error({ subscription: view.name, code, error }, "a subscription cannot go on");
     }
   };
 
@@ -121,7 +121,7 @@ export function createLoop(options: LoopOptions): Loop {
     if (!(error instanceof VarveError)) throw error;
     for (const subscription of subscriptions) subscription.fail(error.code);
     const level = isCode(error, "database-unavailable", "database-timeout") ? "warn" : "error";
-    log[level]({ code: error.code, err: error }, "the log cannot be read");
+    log[level]({ code: error.code, error }, "the log cannot be read");
     renewAtMs = 0;
     await sleep(limits.backoffMsMin * (1 + Math.random()));
   };
@@ -137,7 +137,7 @@ export function createLoop(options: LoopOptions): Loop {
         }
       }
       await releaseLeases(pool, owner).catch((error: unknown) => {
-        log.warn({ err: error }, "leases were not released: they will expire");
+        log.warn({ error }, "leases were not released: they will expire");
       });
     },
     wake: () => news.abort(),

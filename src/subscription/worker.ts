@@ -15,9 +15,9 @@ const say = (message: FromWorker): void => self.postMessage(message);
 
 /** Errors do not survive the way to the other thread; their code and stack do. */
 const plain = (fields: LogFields): LogFields => {
-  const { err, ...rest } = fields;
-  if (!(err instanceof Error)) return fields;
-  return { ...rest, errorName: err.name, errorStack: err.stack };
+  const { error, ...rest } = fields;
+  if (!(error instanceof Error)) return fields;
+  return { ...rest, errorName: error.name, errorStack: error.stack };
 };
 
 const logAs =
@@ -40,7 +40,7 @@ async function run(loop: Loop, close: () => Promise<void>): Promise<void> {
   try {
     await loop.run();
   } catch (error) {
-    log.error({ err: error }, "the loop has ended by a defect");
+    log.error({ error }, "the loop has ended by a defect");
     throw error instanceof Error ? error : new Defect("the loop has ended");
   }
   clearInterval(beating);
