@@ -4,7 +4,7 @@ import type { Clock } from "#kernel/clock.ts";
 import type { Logger } from "#kernel/log.ts";
 import type { QueryReader } from "#query/read.ts";
 
-import type { HealthReport, LivenessReport, ReadinessReport } from "./health-report.ts";
+import type { HealthReport, LivenessReport, ReadinessReport } from "#query/health-report.ts";
 
 /** Who calls, and what they may. */
 export type Principal = { readonly id: string; readonly scopes: readonly string[] };
