@@ -34,7 +34,10 @@ import { version } from "./version.ts";
  * machine where nothing is set.
  */
 export const verbs: Verbs = {
+  bench: async () => (await import("./bench/bench-verb.ts")).benchVerb,
   config: async () => (await import("./config-verb.ts")).configVerb,
+  keys: async () => (await import("./keys-verb.ts")).keysVerb,
+  migrate: async () => (await import("./migrate-verb.ts")).migrateVerb,
 };
 
 /** Where a command line writes, and the environment that it sees. Tests give their own. */

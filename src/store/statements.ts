@@ -2,6 +2,7 @@
 import acquireLeases from "#sql/query/acquire_leases.sql" with { type: "text" };
 import appendEvents from "#sql/query/append_events.sql" with { type: "text" };
 import applyProjection from "#sql/query/apply_projection.sql" with { type: "text" };
+import benchCeiling from "#sql/query/bench_ceiling.sql" with { type: "text" };
 import claimCanary from "#sql/query/claim_canary.sql" with { type: "text" };
 import claimSubjectKeys from "#sql/query/claim_subject_keys.sql" with { type: "text" };
 import createApiKey from "#sql/query/create_api_key.sql" with { type: "text" };
@@ -30,6 +31,7 @@ export const queries = {
   acquireLeases: statement("acquire_leases", acquireLeases),
   appendEvents: statement("append_events", appendEvents),
   applyProjection: statement("apply_projection", applyProjection),
+  benchCeiling: statement("bench_ceiling", benchCeiling),
   claimCanary: statement("claim_canary", claimCanary),
   claimSubjectKeys: statement("claim_subject_keys", claimSubjectKeys),
   createApiKey: statement("create_api_key", createApiKey),
