@@ -1,7 +1,6 @@
 /** What `bun test` counted. A test to be written counts as skipped. */
 export type Totals = { readonly passed: number; readonly failed: number; readonly skipped: number };
 
-// eslint-disable-next-line no-control-regex -- the escape character starts every colour
 const colour = /\u001b\[[0-9;]*m/g;
 
 /**

@@ -1,0 +1,98 @@
+/**
+ * `bun run dev [--durable]`: the service with everything it needs, restarted when it changes.
+ *
+ * What it is. The parent of `bun src/main.ts serve`. Without DATABASE_URL it starts the embedded
+ * Postgres in `.varve/postgres` with a database `varve`, and hands the service its URL.
+ *
+ * What it promises. A change under `src/` or `sql/` restarts the service, which drains first; the
+ * database goes on. A service that ends by itself is reported and waits for the next change. SIGINT
+ * and SIGTERM drain the service, then stop Postgres, then exit with 0; a second one ends everything
+ * at once. Postgres does not outlive us, however we end (see `embedded-postgres.ts`).
+ *
+ * What it relies on. The service drains and exits within SHUTDOWN_TIMEOUT_MS after SIGTERM; it is
+ * not killed before, for it knows best how long its work takes.
+ *
+ * How it fails. Exit code 78 with one sentence if there can be no database here, 69 if it does not
+ * start.
+ *
+ * What it does not do. It neither migrates nor makes keys: the service does, in development.
+ */
+import { VarveError } from "#kernel/errors.ts";
+import type { Logger } from "#kernel/log.ts";
+
+import { startService } from "./dev/service.ts";
+import type { Service } from "./dev/service.ts";
+import { watchTree } from "./dev/watch.ts";
+import { onLauncherGone } from "./embedded/launcher.ts";
+import { startEmbeddedPostgres } from "./embedded-postgres.ts";
+import type { EmbeddedPostgres } from "./embedded-postgres.ts";
+
+const say = (message: string): void => console.error(`dev: ${message}`);
+
+const log: Logger = {
+  debug: () => undefined,
+  info: (_, message) => say(message),
+  warn: (_, message) => say(message),
+  error: (_, message) => say(message),
+};
+
+async function openDatabase(durable: boolean): Promise<EmbeddedPostgres | null> {
+  if (process.env["DATABASE_URL"]) return null;
+  return startEmbeddedPostgres({
+    directory: ".varve/postgres",
+    database: "varve",
+    durable,
+    bin: process.env["PG_BIN"],
+    log,
+  });
+}
+
+/** Ends the process for what the user has to set right. */
+function refuse(error: unknown): never {
+  if (!(error instanceof VarveError)) throw error;
+  say(error.message);
+  process.exit(error.code === "configuration-invalid" ? 78 : 69);
+}
+
+/** The requests to stop: how many came, and a promise of the first. */
+function stopRequests(atOnce: () => void) {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const state = { count: 0, first: promise };
+  const ask = (): void => {
+    state.count += 1;
+    if (state.count > 1) atOnce();
+    resolve();
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, ask);
+  onLauncherGone(ask);
+  return state;
+}
+
+function readArguments(): { readonly durable: boolean } {
+  const args = process.argv.slice(2);
+  if (args.every((argument) => argument === "--durable")) return { durable: args.length > 0 };
+  say("usage: bun run dev [--durable]");
+  process.exit(2);
+}
+
+const { durable } = readArguments();
+let service: Service | undefined;
+const requests = stopRequests(() => {
+  service?.kill();
+  // The guard sees us go and stops Postgres.
+  process.exit(1);
+});
+const database = await openDatabase(durable).catch(refuse);
+if (requests.count === 0) {
+  const environment: NodeJS.ProcessEnv = { APP_ENV: "development", ...process.env };
+  if (database !== null) environment["DATABASE_URL"] = database.url;
+  service = startService({ command: [process.execPath, "src/main.ts", "serve"], environment, say });
+  watchTree(["src", "sql"], (path) => {
+    say(`${path} changed`);
+    service?.restart();
+  });
+}
+await requests.first;
+await service?.stop();
+await database?.stop();
+process.exit(0);
