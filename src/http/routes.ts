@@ -46,8 +46,7 @@ export function addRoutes(
       context.set("route", path);
       return next();
     };
-    const answered: Step = (context) =>
-      traced(called, () => Promise.resolve().then(() => answer(context)));
+    const answered: Step = (context) => traced(called, async () => answer(context));
     app.on(method, path, named, authorise(scope, authenticate), ...steps, answered);
     methodsOf.set(path, [...(methodsOf.get(path) ?? []), method]);
   }
