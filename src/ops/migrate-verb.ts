@@ -4,18 +4,17 @@ import { defineVerb } from "./cli-arguments.ts";
 import { requireConfig } from "./config.ts";
 import { migrationTarget } from "./database.ts";
 import { type ExitCode, exitCodes } from "./exit.ts";
-
-const write = (text: string): void => void process.stdout.write(`${text}\n`);
+import { writeLine } from "./output.ts";
 
 const status = defineVerb({
   name: "status",
   description: "Show what is applied, pending, edited or unknown; exit 1 unless all is applied",
   run: async (args): Promise<ExitCode> => {
     const files = await migrationStatus(migrationTarget(requireConfig(process.env).database));
-    if (args.json) write(JSON.stringify(files));
+    if (args.json) writeLine(JSON.stringify(files));
     else {
       for (const { kind, name, state, appliedAt } of files) {
-        write(
+        writeLine(
           `${state.padEnd(8)} ${kind.padEnd(9)} ${name.padEnd(24)} ${appliedAt ?? ""}`.trimEnd(),
         );
       }
@@ -31,7 +30,7 @@ export const migrateVerb = defineVerb({
   verbs: { status: () => Promise.resolve(status) },
   run: async (args): Promise<void> => {
     const applied = await migrate(migrationTarget(requireConfig(process.env).database));
-    if (args.json) write(JSON.stringify({ applied }));
-    else write(applied.length === 0 ? "nothing to apply" : `applied ${applied.join(", ")}`);
+    if (args.json) writeLine(JSON.stringify({ applied }));
+    else writeLine(applied.length === 0 ? "nothing to apply" : `applied ${applied.join(", ")}`);
   },
 });

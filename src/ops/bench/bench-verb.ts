@@ -3,12 +3,11 @@ import { cpus } from "node:os";
 import { defineVerb } from "#ops/cli-arguments.ts";
 import { requireConfig } from "#ops/config.ts";
 import { UsageError } from "#ops/exit.ts";
+import { writeLine } from "#ops/output.ts";
 import { openPool } from "#store/pool.ts";
 
 import { type AppendBench, benchAppend, type Measured } from "./append.ts";
 import { withScratchDatabase } from "./scratch-database.ts";
-
-const write = (text: string): void => void process.stdout.write(`${text}\n`);
 
 /** A whole number of a flag, at least 1. */
 function wholeNumber(flag: string, text: string): number {
@@ -20,10 +19,12 @@ const shown = ({ perSecond, p50Ms, p99Ms }: Measured): string =>
   `${perSecond.toFixed(0).padStart(7)}/s ${p50Ms.toFixed(1).padStart(6)} ${p99Ms.toFixed(1).padStart(6)}`;
 
 function printAppend(rows: readonly AppendBench[]): void {
-  write("writers |   group commit  p50ms  p99ms |   one by one  p50ms  p99ms | ceiling | ratios");
+  writeLine(
+    "writers |   group commit  p50ms  p99ms |   one by one  p50ms  p99ms | ceiling | ratios",
+  );
   for (const { writers, group, single, ceilingPerSecond, groupToSingle, groupToCeiling } of rows) {
     const ratios = `${groupToSingle.toFixed(2)} × single, ${groupToCeiling.toFixed(2)} of ceiling`;
-    write(
+    writeLine(
       `${String(writers).padStart(7)} | ${shown(group)} | ${shown(single)} | ${ceilingPerSecond.toFixed(0).padStart(7)} | ${ratios}`,
     );
   }
@@ -63,7 +64,8 @@ const append = defineVerb({
         await pool.close(1_000);
       }
     });
-    if (args.json) write(JSON.stringify({ bench: "append", cores: cpus().length, options, rows }));
+    if (args.json)
+      writeLine(JSON.stringify({ bench: "append", cores: cpus().length, options, rows }));
     else printAppend(rows);
   },
 });
