@@ -23,11 +23,13 @@ async function storedKey(path: string): Promise<string | undefined> {
 async function publishKey(path: string): Promise<void> {
   const draft = `${path}.${crypto.randomUUID()}`;
   await writeFile(draft, `${mintApiKey("dev")}\n`, { mode: 0o600 });
-  await link(draft, path)
-    .catch((error: unknown) => {
-      if (!isCode(error, "EEXIST")) throw error;
-    })
-    .finally(() => unlink(draft));
+  try {
+    await link(draft, path);
+  } catch (error) {
+    if (!isCode(error, "EEXIST")) throw error;
+  } finally {
+    await unlink(draft);
+  }
 }
 
 /**

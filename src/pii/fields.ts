@@ -71,8 +71,9 @@ export async function sealFields(request: SealRequest): Promise<SealedBody> {
     field,
     besideClear(texts[index] as Sealed, body[field], mark),
   ]);
+  const replaced: JsonObject = Object.fromEntries(sealed);
   return {
-    body: { ...body, ...Object.fromEntries(sealed) },
+    body: { ...body, ...replaced },
     keyIds: [...new Set([...keys.values()].map(({ keyId }) => keyId))],
     subjectless: present.flatMap(({ field, subject }) => (subject === undefined ? field : [])),
   };

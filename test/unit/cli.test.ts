@@ -160,7 +160,7 @@ describe("the command line", () => {
 test("every verb has --json when it can run", async () => {
   const lacking: string[] = [];
   const visit = async (words: readonly string[]): Promise<void> => {
-    const { verb } = await findCall({ subCommands: verbs } as Verb, words);
+    const { verb } = await findCall({ subCommands: verbs }, words);
     const args = (verb.args ?? {}) as Readonly<Record<string, unknown>>;
     if (verb.run !== undefined && !("json" in args)) lacking.push(words.join(" "));
     const children = (verb.subCommands ?? {}) as Verbs;
