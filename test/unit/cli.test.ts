@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { VarveError } from "#kernel/errors.ts";
-import { defineVerb, findCall, type Verb, type Verbs } from "#ops/cli-arguments.ts";
+import { defineVerb, findCall, type Verbs } from "#ops/cli-arguments.ts";
 import { runCli, verbs } from "#ops/cli.ts";
 import { type ExitCode, exitCodeOf, exitCodes, UsageError } from "#ops/exit.ts";
 
