@@ -1,0 +1,124 @@
+import { zValidator } from "@hono/zod-validator";
+import { z } from "zod";
+
+import type { View, ViewList } from "#domain/decider.ts";
+import { invariant } from "#kernel/errors.ts";
+import { decodeCursor } from "#query/cursor.ts";
+import type { ListRequest, Viewer } from "#query/read.ts";
+
+import { holds } from "./authorise.ts";
+import type { AppDependencies } from "./dependencies.ts";
+import { type EdgeContext, principalOf, type Step } from "./edge.ts";
+import { schemaFaults, validationFailed } from "./faults.ts";
+import { checkId, idOf } from "./path.ts";
+import { alreadyHas, entityTag } from "./preconditions.ts";
+import { problem } from "./problem.ts";
+import type { Route } from "./routes.ts";
+
+const viewerOf = (context: EdgeContext): Viewer => ({
+  mayReadPersonal: holds(principalOf(context), "pii:read"),
+});
+
+/** `GET /queries/{view}/{id}`: one document. */
+const documentRoute = ({ reader }: AppDependencies, view: View): Route => ({
+  method: "GET",
+  path: `/queries/${view.name}/:id`,
+  scope: `queries:${view.name}`,
+  steps: [checkId],
+  answer: async (context) => {
+    const found = await reader.byKey(view, idOf(context), viewerOf(context));
+    context.header("Varve-Position", String(found.position));
+    if (found.document === undefined) {
+      const detail = "There is no such document, or the view has not reached it yet.";
+      return problem(context, "not-found", { detail });
+    }
+    context.header("ETag", entityTag(found.version));
+    if (alreadyHas(context.req.header("If-None-Match"), found.version)) {
+      return context.body(null, 304);
+    }
+    return context.json(found.document);
+  },
+});
+
+const limitOf = ({ limitDefault, limitMax }: ViewList) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, `must be an integer from 1 to ${limitMax}`)
+    .transform(Number)
+    .pipe(z.int().min(1).max(limitMax))
+    .default(limitDefault);
+
+/** A cursor holds a key of at most 1,000 characters and a position. */
+const CURSOR_CHARS = 8_000;
+
+const cursor = z
+  .string()
+  .max(CURSOR_CHARS)
+  .transform((text, context) => {
+    const decoded = decodeCursor(text);
+    if (decoded === undefined) context.addIssue("is no cursor of this list");
+    return decoded;
+  })
+  .optional();
+
+const filtersOf = (list: ViewList) =>
+  Object.fromEntries(
+    Object.entries(list.filters).map(([name, { schema }]) => [name, schema.optional()]),
+  );
+
+/** Parameters of a list. One that is given empty is one that is not given. */
+function parametersOf(list: ViewList) {
+  const filters = filtersOf(list);
+  invariant(!("limit" in filters) && !("cursor" in filters), "limit and cursor are no filters");
+  const declared = z.strictObject({ ...filters, limit: limitOf(list), cursor });
+  const given = (parameters: unknown): unknown =>
+    Object.fromEntries(
+      Object.entries(parameters as Record<string, unknown>).filter(([, value]) => value !== ""),
+    );
+  return { declared, schema: z.preprocess(given, declared) };
+}
+
+function listRequest(list: ViewList, parameters: Readonly<Record<string, unknown>>): ListRequest {
+  const { limit, cursor: after } = parameters as unknown as {
+    limit: number;
+    cursor?: NonNullable<ListRequest["after"]>;
+  };
+  const filters = Object.entries(list.filters).flatMap(([name, { field, compare }]) => {
+    const value = parameters[name];
+    if (value === undefined) return [];
+    // Documents are compared as text.
+    invariant(typeof value === "string", `the filter ${name} is not text`);
+    return [{ field, compare, value }];
+  });
+  return { filters, limit, ...(after === undefined ? {} : { after }) };
+}
+
+/** `GET /queries/{view}`: a page of documents, by the view's filters. */
+function listRoute({ reader }: AppDependencies, view: View, list: ViewList): Route {
+  const { declared, schema } = parametersOf(list);
+  const validate = zValidator("query", schema, (result, context) => {
+    if (result.success) return undefined;
+    const faults = schemaFaults(declared, result.error);
+    return validationFailed(context as EdgeContext, "query", faults);
+  }) as unknown as Step;
+  return {
+    method: "GET",
+    path: `/queries/${view.name}`,
+    scope: `queries:${view.name}`,
+    steps: [validate],
+    answer: async (context) => {
+      const request = listRequest(list, context.req.valid("query" as never));
+      const { position, items, nextCursor } = await reader.list(view, request, viewerOf(context));
+      return context.json({ items, nextCursor }, 200, { "Varve-Position": String(position) });
+    },
+  };
+}
+
+/** The routes of every view, as it declares itself. */
+export const queryRoutes = (dependencies: AppDependencies): readonly Route[] =>
+  dependencies.aggregates
+    .flatMap(({ views }) => views)
+    .flatMap((view) => [
+      ...(view.list === undefined ? [] : [listRoute(dependencies, view, view.list)]),
+      ...(view.byKey ? [documentRoute(dependencies, view)] : []),
+    ]);

@@ -1,0 +1,182 @@
+/**
+ * The service in a test, without a socket: the app of `createApp` on a database of its own, with the
+ * real store, keyring, command handler, readers and loop, put together as `main.ts` does it.
+ *
+ * What it promises. `close` ends the loop and the pools and drops the database. Keys are fixed, so
+ * that a failure can be looked into twice; what is logged goes to a file that `logText` reads.
+ */
+import { randomBytes } from "node:crypto";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { createCommandHandler } from "#command/handle.ts";
+import { aggregates } from "#domain/registry.ts";
+import { createApp } from "#http/app.ts";
+import type { AppDependencies } from "#http/dependencies.ts";
+import { uuidv7 } from "#kernel/ids.ts";
+import { openKeyring } from "#ops/open-keyring.ts";
+import { createHealth } from "#query/health.ts";
+import { createQueryReader } from "#query/read.ts";
+import { createApiKey, createApiKeyLookup, mintApiKey } from "#store/api-keys.ts";
+import { ensureView } from "#store/documents.ts";
+import { createGroupCommit } from "#store/group-commit.ts";
+import { openPool, type Pool } from "#store/pool.ts";
+import { createLoop } from "#subscription/loop.ts";
+import { openLog } from "#telemetry/log.ts";
+import { inSpan, traceparent } from "#telemetry/trace.ts";
+
+import { freshDatabase } from "./database.ts";
+import { until } from "./until.ts";
+
+const keyText = (byte: number): string => new Uint8Array(32).fill(byte).toBase64();
+
+const keys = {
+  masterKeys: `test:${keyText(1)}`,
+  lookupKey: keyText(2),
+  indexKey: keyText(3),
+  auditSigningKey: undefined,
+};
+
+const poolOf = (url: string, name: string, size: number): Pool =>
+  openPool({
+    url,
+    size,
+    applicationName: `test ${name}`,
+    statementTimeoutMs: 10_000,
+    acquireTimeoutMs: 10_000,
+    prepare: true,
+    ssl: false,
+  });
+
+async function openViews(pool: Pool): Promise<void> {
+  for (const { name, version, list } of aggregates.flatMap(({ views }) => views)) {
+    const filterFields = Object.values(list?.filters ?? {}).map(({ field }) => field);
+    await ensureView(pool, { name, version, filterFields });
+  }
+}
+
+const eventCount = { name: "count_events", text: "select count(*) as events from varve.events" };
+const slowest = {
+  name: "slowest_checkpoint",
+  text: "select coalesce(min(position), 0) as position from varve.checkpoints",
+};
+
+export type TestApp = Awaited<ReturnType<typeof openTestApp>>;
+
+/** Starts it; `replaced` stands in for dependencies whose failure a test is about. */
+export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
+  const database = await freshDatabase();
+  const pool = poolOf(database.url, "main", 6);
+  const workerPool = poolOf(database.url, "worker", 3);
+  await openViews(pool);
+  const keyring = await openKeyring(keys, pool);
+  const groupCommit = createGroupCommit(pool);
+
+  const directory = mkdtempSync(join(tmpdir(), "varve-log-"));
+  const logFile = join(directory, `${randomBytes(4).toString("hex")}.log`);
+  const fd = openSync(logFile, "a");
+  const log = await openLog({ level: "debug", service: "test", version: "0", pretty: false, fd });
+
+  const views = aggregates.flatMap((aggregate) => aggregate.views);
+  const loop = createLoop({
+    pool: workerPool,
+    owner: uuidv7(),
+    views,
+    batchSize: 100,
+    clock: Date.now,
+    log,
+  });
+  const running = loop.run();
+  const findApiKey = createApiKeyLookup(pool);
+  const startedAtMs = Date.now();
+  const health = createHealth(
+    pool,
+    () => ({
+      startedAtMs,
+      draining: false,
+      worker: {
+        state: "running",
+        lastBeatAtMs: Date.now(),
+        crashes: 0,
+        subscriptions: loop.report(),
+      },
+    }),
+    Date.now,
+  );
+  const dependencies: AppDependencies = {
+    aggregates,
+    handle: createCommandHandler({ pool, groupCommit, keyring, onAppended: loop.wake }),
+    reader: createQueryReader(pool, keyring),
+    authenticate: async (token) => {
+      const found = await findApiKey(token);
+      return found === undefined ? undefined : { id: `key:${found.keyId}`, scopes: found.scopes };
+    },
+    health: health.report,
+    readiness: health.readiness,
+    liveness: health.liveness,
+    isDraining: () => false,
+    traced: (name, work) => inSpan(name, {}, work),
+    traceparent,
+    clock: Date.now,
+    log,
+    ...replaced,
+  };
+  const app = createApp(dependencies);
+
+  /** A new key that holds the scopes. */
+  const keyWith = async (...scopes: readonly string[]): Promise<string> => {
+    const key = mintApiKey("test");
+    await createApiKey(pool, key, "a test's", scopes);
+    return key;
+  };
+  const fullKey = await keyWith("*");
+
+  return {
+    app,
+    url: database.url,
+    dependencies,
+    keyWith,
+    fullKey,
+    /** Sends a request with the key of every scope, unless it brings its own or none (null). */
+    send: async (
+      path: string,
+      init: RequestInit = {},
+      key: string | null = fullKey,
+    ): Promise<Response> => {
+      const headers = new Headers(init.headers);
+      if (key !== null && !headers.has("Authorization")) {
+        headers.set("Authorization", `Bearer ${key}`);
+      }
+      return app.request(path, { ...init, headers });
+    },
+    /** How many events there are. */
+    eventCount: async (): Promise<number> => {
+      const [row] = await pool.query<{ events: number }>(eventCount, []);
+      return row?.events ?? 0;
+    },
+    /** Resolves once every view has reached the position. */
+    reached: (position: number): Promise<true> =>
+      until(`the views reach ${position}`, async () => {
+        const [row] = await pool.query<{ position: number }>(slowest, []);
+        return (row?.position ?? 0) >= position;
+      }),
+    logText: (): string => readFileSync(logFile, "utf8"),
+    close: async (): Promise<void> => {
+      loop.drain();
+      await running;
+      await groupCommit.drain();
+      await Promise.all([pool.close(1_000), workerPool.close(1_000)]);
+      await database.drop();
+      closeSync(fd);
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+/** A command as a caller sends it. */
+export const json = (body: unknown, headers: Readonly<Record<string, string>> = {}) => ({
+  method: "POST",
+  headers: { "Content-Type": "application/json", ...headers },
+  body: JSON.stringify(body),
+});
