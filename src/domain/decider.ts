@@ -3,11 +3,25 @@ import type { z } from "zod";
 import type { SealedFields } from "#kernel/personal.ts";
 import type { Result } from "#kernel/result.ts";
 
-/**
- * What an aggregate is, in the vocabulary of the decider pattern (Chassaing): a state, a decision
- * and an evolution. All three are pure, synchronous and total. Time, ids and looked-up facts enter
- * with the command; personal data enters sealed.
- */
+// The vocabulary in which a business is declared to the runtime.
+//
+// What it is: the types of a decider (Chassaing: a state, a decision, an evolution), of a view, and
+// of the aggregate that names both; and the functions that check a declaration and then forget its
+// types, so that the runtime handles every aggregate alike.
+//
+// What it promises: the schemas are the only place where a body or a payload is described. The
+// types of commands and events follow from them (`CommandsOf`, `EventsOf`), and a command, an event
+// or a rejection that the declaration leaves out does not compile.
+//
+// What it relies on: `decide`, `evolve`, `key` and `project` are pure, synchronous and total. Time,
+// ids and looked-up facts enter with the command; personal data enters sealed.
+//
+// How it fails: a rejection is a value. Anything thrown out of a declaration is a defect.
+//
+// What it does not do: it reads no clock, makes no id, opens no sealed value and knows neither HTTP
+// nor the database.
+
+/** A state, a decision and an evolution, each pure, synchronous and total. */
 export type Decider<State, Command, Event, Rejection> = {
   readonly initialState: State;
   readonly decide: (command: Command, state: State) => Result<readonly Event[], Rejection>;
@@ -51,16 +65,32 @@ export type CommandDefinition = {
 
 export type EventDefinition = { readonly version: number; readonly payload: z.ZodType };
 
+/** The union of commands that a record of definitions stands for, bodies sealed. */
+export type CommandsOf<Definitions extends Readonly<Record<string, CommandDefinition>>> = {
+  [Type in keyof Definitions & string]: Command<Type, z.output<Definitions[Type]["body"]>>;
+}[keyof Definitions & string];
+
+/** The union of events that a record of definitions stands for. */
+export type EventsOf<Definitions extends Readonly<Record<string, EventDefinition>>> = {
+  [Type in keyof Definitions & string]: DomainEvent<Type, z.output<Definitions[Type]["payload"]>>;
+}[keyof Definitions & string];
+
 /** Whether the business says "there is none" or "not in this state"; the edge knows the status. */
 export type RejectionKind = "not-found" | "conflict";
 
-/** How a list of a view is filtered: a query parameter, compared with a field of the document. */
-export type Filter = { readonly field: string; readonly compare: "eq" | "gte" | "lte" };
+/** The fields of a document; any name once the document's type is forgotten. */
+export type FieldOf<Document> = unknown extends Document ? string : keyof Document & string;
 
-export type ViewList = {
+/** How a list of a view is filtered: a query parameter, compared with a field of the document. */
+export type Filter<Field extends string = string> = {
+  readonly field: Field;
+  readonly compare: "eq" | "gte" | "lte";
+};
+
+export type ViewList<Field extends string = string> = {
   /** `newest`: latest first document first. `key`: ascending by document key. */
   readonly order: "newest" | "key";
-  readonly filters: Readonly<Record<string, { readonly schema: z.ZodType } & Filter>>;
+  readonly filters: Readonly<Record<string, { readonly schema: z.ZodType } & Filter<Field>>>;
   readonly limitDefault: number;
   readonly limitMax: number;
 };
@@ -85,15 +115,15 @@ export type View<Document = unknown, Event extends DomainEvent = DomainEvent> = 
   readonly key: (event: RecordedEvent<Event>) => string | null;
   /** The document after the event; null removes it. */
   readonly project: (document: Document | null, event: RecordedEvent<Event>) => Document | null;
-  readonly personal?: Readonly<Record<string, SealedDocumentField>>;
+  readonly personal?: { readonly [Field in FieldOf<Document>]?: SealedDocumentField };
   readonly byKey: boolean;
-  readonly list?: ViewList;
+  readonly list?: ViewList<FieldOf<Document>>;
 };
 
 /** Everything that the runtime needs to know of an aggregate; one is listed in `registry.ts`. */
 export type Aggregate<
   State,
-  AnyCommand,
+  AnyCommand extends { readonly type: string },
   Event extends DomainEvent,
   Rejection extends { readonly type: string },
 > = {
@@ -102,7 +132,7 @@ export type Aggregate<
   /** The aggregate type in the log: `Order`. Never changed once events exist. */
   readonly type: string;
   readonly decider: Decider<State, AnyCommand, Event, Rejection>;
-  readonly commands: Readonly<Record<string, CommandDefinition>>;
+  readonly commands: { readonly [Type in AnyCommand["type"]]: CommandDefinition };
   readonly events: { readonly [Type in Event["type"]]: EventDefinition };
   readonly rejections: { readonly [Type in Rejection["type"]]: RejectionKind };
   readonly views: readonly View[];
@@ -116,10 +146,23 @@ export type AnyAggregate = Aggregate<
   { readonly type: string }
 >;
 
+/**
+ * A command's definition that keeps the type of its schema, for `CommandsOf`. `check` sees the
+ * validated plain text, before sealing.
+ */
+export function defineCommand<Body extends z.ZodObject>(
+  definition: Omit<CommandDefinition, "body" | "check"> & {
+    readonly body: Body;
+    readonly check?: (body: z.output<Body>, at: string) => readonly Fault[];
+  },
+): Omit<CommandDefinition, "body"> & { readonly body: Body } {
+  return definition;
+}
+
 /** Checks the declaration against its own types, then forgets them. */
 export function defineAggregate<
   State,
-  AnyCommand,
+  AnyCommand extends { readonly type: string },
   Event extends DomainEvent,
   Rejection extends { readonly type: string },
 >(aggregate: Aggregate<State, AnyCommand, Event, Rejection>): AnyAggregate {

@@ -7,8 +7,8 @@ const codes = {
   "database-timeout": true,
   "outcome-unknown": true,
   "shutting-down": true,
-  overloaded: true,
   "partition-missing": true,
+  "partition-archived": false,
   "invalid-data": false,
   "schema-behind": false,
   "migration-edited": false,
@@ -34,8 +34,7 @@ export class VarveError extends Error {
   readonly retryable: boolean;
   readonly context: ErrorContext;
 
-  constructor(code: ErrorCode, message: string, options: Readonly<Record<string, unknown>> = {}) {
-    const { cause, ...context } = options as { cause?: unknown } & ErrorContext;
+  constructor(code: ErrorCode, message: string, context: ErrorContext = {}, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "VarveError";
     this.code = code;

@@ -20,8 +20,14 @@ export const limits = {
   queueAppends: 10_000,
   /** Bytes waiting for a batch: bounds the memory that a stalled database can cost. */
   queueBytes: 64 * 1024 * 1024,
-  /** How often a batch whose reply was lost is asked again before its outcome stays unknown. */
-  lostReplyAttempts: 5,
+  /** Batches in flight: the second is compared and set while the first waits for the disk. */
+  batchesInFlight: 2,
+  /** One call of an append: its lock time-out of 5 s, and as much again for the rest. */
+  appendMs: 10_000,
+  /** How long a batch whose reply was lost is asked again before its outcome stays unknown. */
+  lostReplyMs: 20_000,
+  /** Calls waiting for a connection: what a pool can serve within its acquire time-out. */
+  poolWaiters: 5_000,
 
   /** Events in one read of a stream or of the log. */
   readEvents: 1_000,

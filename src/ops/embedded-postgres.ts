@@ -128,7 +128,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   } catch (cause) {
     if (!forbidden(cause)) throw cause;
     const message = `${options.directory} belongs to another user: remove it, or set DATABASE_URL`;
-    throw new VarveError("configuration-invalid", message, { cause });
+    throw new VarveError("configuration-invalid", message, {}, cause);
   }
 }
 

@@ -31,7 +31,7 @@ function packageFolder(): string {
     return dirname(dirname(fileURLToPath(import.meta.resolve(packageName()))));
   } catch (cause) {
     const message = `${packageName()} is not installed: run \`bun install\`, or ${setDatabaseUrl}`;
-    throw new VarveError("configuration-invalid", message, { cause });
+    throw new VarveError("configuration-invalid", message, {}, cause);
   }
 }
 

@@ -1,0 +1,38 @@
+-- Takes or renews the leases of subscriptions for one owner. A lease that another owner holds is
+-- left alone until it expires by this database's clock; a change of owner raises the epoch, and
+-- from then on the owner before can write nothing.
+--   new_owner uuid, subscriptions text[], duration_ms integer
+--   → one row a lease that is held now: subscription, epoch, position of the checkpoint
+-- Locks: rows of leases and checkpoints in order of name. Idempotent.
+create or replace function varve.acquire_leases(
+  new_owner uuid, subscriptions text[], duration_ms integer
+) returns table (subscription text, epoch bigint, "position" bigint)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  wanted text;
+  held bigint;
+begin
+  foreach wanted in array subscriptions loop
+    insert into varve.leases as l (subscription, owner, epoch, expires_at)
+      select c.subscription, new_owner, c.epoch + 1,
+          clock_timestamp() + make_interval(secs => duration_ms / 1000.0)
+        from varve.checkpoints c
+        where c.subscription = wanted and c.partition = 0
+      on conflict (subscription, partition) do update set
+        owner = excluded.owner,
+        epoch = case when l.owner = excluded.owner then l.epoch else excluded.epoch end,
+        expires_at = excluded.expires_at
+        where l.owner = excluded.owner or l.expires_at < clock_timestamp()
+      returning l.epoch into held;
+    continue when not found;
+    update varve.checkpoints c set epoch = held
+      where c.subscription = wanted and c.partition = 0 and c.epoch < held;
+    return query
+      select c.subscription, c.epoch, c.position from varve.checkpoints c
+        where c.subscription = wanted and c.partition = 0 and c.epoch = held;
+  end loop;
+end
+$$;

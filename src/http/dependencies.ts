@@ -1,0 +1,30 @@
+import type { CommandHandler } from "#command/handle.ts";
+import type { AnyAggregate } from "#domain/decider.ts";
+import type { Clock } from "#kernel/clock.ts";
+import type { Logger } from "#kernel/log.ts";
+import type { QueryReader } from "#query/read.ts";
+
+import type { HealthReport, LivenessReport, ReadinessReport } from "#query/health-report.ts";
+
+/** Who calls, and what they may. */
+export type Principal = { readonly id: string; readonly scopes: readonly string[] };
+
+/** What the edge needs of the rest; `main.ts` gives it. */
+export type AppDependencies = {
+  readonly aggregates: readonly AnyAggregate[];
+  readonly handle: CommandHandler;
+  readonly reader: QueryReader;
+  /** The caller of a bearer token, undefined for none. Throws VarveError of the store. */
+  readonly authenticate: (token: string) => Promise<Principal | undefined>;
+  readonly health: () => Promise<HealthReport>;
+  readonly readiness: () => Promise<ReadinessReport>;
+  readonly liveness: () => LivenessReport;
+  /** True from the first signal on: every request but health is answered 503. */
+  readonly isDraining: () => boolean;
+  /** Runs the work as a span, where tracing is on. */
+  readonly traced: <Value>(name: string, work: () => Promise<Value>) => Promise<Value>;
+  /** The W3C traceparent of the span in force, stored with events. */
+  readonly traceparent: () => string | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+};

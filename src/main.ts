@@ -1,0 +1,163 @@
+/**
+ * The composition root: the only file that sees all rooms.
+ *
+ * What it is: the command line, and `serve`: configuration → database → keys → store → worker → app.
+ *
+ * What it promises: SIGTERM or SIGINT drains, in the order not ready → requests → appends → views,
+ * and ends with 0 within SHUTDOWN_TIMEOUT_MS; a second signal ends at once. What was answered is
+ * committed before the process goes.
+ *
+ * How it fails: a start that cannot work ends with the exit code of its reason, before the port is
+ * open. A worker that keeps crashing, or an exception that nobody caught, ends the process: the
+ * platform starts another, and the log and the leases are made for that.
+ */
+import { createCommandHandler } from "#command/handle.ts";
+import { aggregates } from "#domain/registry.ts";
+import { createApp } from "#http/app.ts";
+import { limits } from "#kernel/limits.ts";
+import { runCli } from "#ops/cli.ts";
+import { defineVerb } from "#ops/cli-arguments.ts";
+import { requireConfig, type Config } from "#ops/config.ts";
+import { migrationTarget, poolOptions } from "#ops/database.ts";
+import { developmentAccess } from "#ops/development-access.ts";
+import { developmentKeys } from "#ops/development-keys.ts";
+import { openKeyring } from "#ops/open-keyring.ts";
+import { version } from "#ops/version.ts";
+import { welcome } from "#ops/welcome.ts";
+import { createHealth } from "#query/health.ts";
+import { createQueryReader } from "#query/read.ts";
+import { createApiKeyLookup } from "#store/api-keys.ts";
+import { ensureView } from "#store/documents.ts";
+import { createGroupCommit } from "#store/group-commit.ts";
+import { assertMigrated, migrate } from "#store/migrate.ts";
+import { openPool, type Pool } from "#store/pool.ts";
+import { superviseWorker } from "#subscription/supervisor.ts";
+import { openLog, type ProcessLogger } from "#telemetry/log.ts";
+import { inSpan, traceparent } from "#telemetry/trace.ts";
+
+const DEVELOPMENT_DIRECTORY = ".varve";
+/** Connections of the health routes: one to look with, and one while a hung one is replaced. */
+const HEALTH_CONNECTIONS = 2;
+/** Connections of the worker: it reads, then writes every view at once. */
+const WORKER_CONNECTIONS = 4;
+
+/** The database as this program needs it: migrated, with a table for every view. */
+async function prepareDatabase(config: Config, pool: Pool): Promise<void> {
+  const target = migrationTarget(config.database);
+  if (config.production) await assertMigrated(target);
+  else await migrate(target);
+  for (const { name, version: viewVersion, list } of aggregates.flatMap(({ views }) => views)) {
+    const filterFields = Object.values(list?.filters ?? {}).map(({ field }) => field);
+    await ensureView(pool, { name, version: viewVersion, filterFields });
+  }
+}
+
+/** In development, keys that are not set are made once and kept. */
+async function withDevelopmentKeys(config: Config): Promise<Config["keys"]> {
+  const given = Object.entries(config.keys).filter(([, text]) => text !== undefined);
+  if (config.production) return config.keys;
+  return { ...(await developmentKeys(DEVELOPMENT_DIRECTORY)), ...Object.fromEntries(given) };
+}
+
+/** Starts everything, and resolves with the way to stop it. */
+async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
+  const startedAtMs = Date.now();
+  let draining = false;
+  const { database } = config;
+  const mainConnections = Math.max(2, database.poolSize - WORKER_CONNECTIONS - HEALTH_CONNECTIONS);
+  const pool = openPool(poolOptions(database, { name: "main", size: mainConnections }));
+  const healthPool = openPool(poolOptions(database, { name: "health", size: HEALTH_CONNECTIONS }));
+
+  await prepareDatabase(config, pool);
+  const keyring = await openKeyring(await withDevelopmentKeys(config), pool);
+  const groupCommit = createGroupCommit(pool);
+  const worker = superviseWorker({
+    worker: {
+      pool: poolOptions(database, { name: "worker", size: WORKER_CONNECTIONS }),
+      batchSize: config.subscription.batchSize,
+    },
+    clock: Date.now,
+    log: log.child({ thread: "worker" }),
+    onGivenUp: giveUp,
+  });
+  const findApiKey = createApiKeyLookup(pool);
+  const health = createHealth(
+    healthPool,
+    () => ({ startedAtMs, draining, worker: worker.status() }),
+    Date.now,
+  );
+  const app = createApp({
+    aggregates,
+    handle: createCommandHandler({ pool, groupCommit, keyring, onAppended: worker.hint }),
+    reader: createQueryReader(pool, keyring),
+    authenticate: async (token) => {
+      const key = await findApiKey(token);
+      return key === undefined ? undefined : { id: `key:${key.keyId}`, scopes: key.scopes };
+    },
+    health: health.report,
+    readiness: health.readiness,
+    liveness: health.liveness,
+    isDraining: () => draining,
+    traced: (name, work) => inSpan(name, {}, work),
+    traceparent,
+    clock: Date.now,
+    log,
+  });
+  const server = Bun.serve({
+    port: config.port,
+    hostname: config.host,
+    fetch: app.fetch,
+  });
+  log.info({ port: server.port }, "serving");
+  if (!config.production) {
+    welcome(server.url, await developmentAccess(pool, DEVELOPMENT_DIRECTORY));
+  }
+
+  return async (): Promise<void> => {
+    draining = true;
+    log.info({}, "draining");
+    await server.stop();
+    await groupCommit.drain();
+    const drained = await worker.drain(config.drainTimeoutMs);
+    if (!drained) log.warn({}, "the worker did not drain in time");
+    await Promise.all([pool.close(limits.beatMs), healthPool.close(limits.beatMs)]);
+    log.info({}, "drained");
+  };
+}
+
+/** Serves until a signal or a failure ends it; the process ends here. */
+async function serve(): Promise<never> {
+  const config = requireConfig(process.env);
+  const log = await openLog({
+    level: config.logLevel,
+    service: config.telemetry.serviceName,
+    version,
+  });
+  const ending = Promise.withResolvers<number>();
+  let asked = false;
+  const onSignal = (): void => {
+    if (asked) process.exit(1);
+    asked = true;
+    ending.resolve(0);
+  };
+  process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
+  const onDefect = (error: unknown): void => {
+    log.error({ error }, "an exception that nobody caught ends the process");
+    process.exit(1);
+  };
+  process.on("uncaughtException", onDefect).on("unhandledRejection", onDefect);
+
+  const stop = await start(config, log, () => ending.resolve(1));
+  const code = await ending.promise;
+  setTimeout(() => process.exit(1), config.shutdownTimeoutMs).unref();
+  await stop();
+  process.exit(code);
+}
+
+const serveVerb = defineVerb({
+  name: "serve",
+  description: "Serve commands and queries until a signal",
+  run: serve,
+});
+
+process.exitCode = await runCli(process.argv.slice(2), { serve: serveVerb });

@@ -1,0 +1,35 @@
+import { VarveError } from "#kernel/errors.ts";
+import { createKeyring, type Keyring } from "#pii/keyring.ts";
+import { defaultTenant } from "#pii/envelope.ts";
+import { parseMasterKeys, parseRootKey } from "#pii/master-keys.ts";
+import type { Result } from "#kernel/result.ts";
+import type { Pool } from "#store/pool.ts";
+import { subjectKeyStore } from "#store/subject-keys.ts";
+
+import type { KeyTexts } from "./config.ts";
+
+function parsed<Value>(
+  variable: string,
+  text: string | undefined,
+  parse: (text: string) => Result<Value, readonly string[]>,
+): Value {
+  const result = parse(text ?? "");
+  if (result.ok) return result.value;
+  throw new VarveError("configuration-invalid", `${variable}: ${result.error.join("; ")}`);
+}
+
+/**
+ * The keyring of the given keys over the database's key rows, checked: every living key has its
+ * master key, and the bytes are the right ones. Throws `configuration-invalid` otherwise.
+ */
+export async function openKeyring(keys: KeyTexts, pool: Pool): Promise<Keyring> {
+  const keyring = await createKeyring({
+    masterKeys: parsed("PII_MASTER_KEYS", keys.masterKeys, parseMasterKeys),
+    lookupKey: parsed("PII_LOOKUP_KEY", keys.lookupKey, parseRootKey),
+    indexKey: parsed("PII_INDEX_KEY", keys.indexKey, parseRootKey),
+    store: subjectKeyStore(pool, defaultTenant),
+    clock: Date.now,
+  });
+  await keyring.verify();
+  return keyring;
+}

@@ -1,0 +1,86 @@
+import { invariant, isCode } from "#kernel/errors.ts";
+import { limits } from "#kernel/limits.ts";
+
+import type { Pool } from "./pool.ts";
+import { queries } from "./statements.ts";
+
+export type NewEvent = {
+  /** UUID. Appending the same ids again with the same expectation gives the first result. */
+  readonly id: string;
+  readonly type: string;
+  readonly schemaVersion: number;
+  /** When it happened, ISO 8601. */
+  readonly timestamp: string;
+  readonly payload: unknown;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** Ids of the data keys that the payload's sealed values need. */
+  readonly subjectKeys: readonly string[];
+};
+
+export type Append = {
+  readonly aggregateType: string;
+  readonly aggregateId: string;
+  /** The stream's version that the decision was based on; 0 for no stream, null for any. */
+  readonly expectedVersion: number | null;
+  /** At least one, in order. */
+  readonly events: readonly NewEvent[];
+};
+
+export type Appended = {
+  readonly outcome: "appended" | "already";
+  /** The stream's version after the append. */
+  readonly version: number;
+  /** The position of its first event; the others follow without a gap. */
+  readonly position: number;
+  readonly createdAt: string;
+};
+
+/** `version` is the actual version; 0 where there is no stream. Nothing was stored. */
+export type Conflict = { readonly outcome: "conflict"; readonly version: number };
+export type AppendOutcome = Appended | Conflict;
+
+type OutcomeRow = {
+  readonly outcome: AppendOutcome["outcome"];
+  readonly version: number;
+  readonly position: number | null;
+  readonly created_at: string | null;
+};
+
+const outcomeOf = (row: OutcomeRow): AppendOutcome => {
+  if (row.outcome === "conflict") return { outcome: "conflict", version: row.version };
+  invariant(row.position !== null && row.created_at !== null, "an append has no position");
+  return {
+    outcome: row.outcome,
+    version: row.version,
+    position: row.position,
+    createdAt: row.created_at,
+  };
+};
+
+/** Makes the partitions of this month and `monthsAhead` more; returns the names of new ones. */
+export async function ensurePartitions(
+  pool: Pool,
+  monthsAhead: number,
+): Promise<readonly string[]> {
+  const rows = await pool.query<{ name: string }>(queries.ensurePartitions, [monthsAhead]);
+  return rows.map((row) => row.name);
+}
+
+/**
+ * Appends a batch, whose JSON text the caller has made, in one statement; one outcome an append,
+ * in order. Each append must be of a stream of its own. Throws VarveError; where `replyWasLost`
+ * says so, asking again with the same batch finds out what happened.
+ */
+export async function appendBatch(pool: Pool, batch: string): Promise<readonly AppendOutcome[]> {
+  const call = async () => {
+    const rows = await pool.query<OutcomeRow>(queries.appendEvents, [batch], limits.appendMs);
+    return rows.map(outcomeOf);
+  };
+  try {
+    return await call();
+  } catch (error) {
+    if (!isCode(error, "partition-missing")) throw error;
+    await ensurePartitions(pool, 0);
+    return call();
+  }
+}

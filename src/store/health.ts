@@ -1,0 +1,39 @@
+import type { Pool, Row } from "./pool.ts";
+import { queries } from "./statements.ts";
+
+/** What the database knows of the service's health, as of one moment. */
+export type DatabaseHealth = {
+  /** The last position of the log. */
+  readonly head: number;
+  readonly settings: {
+    readonly fsync: string;
+    readonly fullPageWrites: string;
+    readonly synchronousCommit: string;
+    readonly version: string;
+  };
+  readonly partitions: {
+    readonly attached: number;
+    readonly newest: string | null;
+    /** Appends after this moment need a partition that is not there yet. ISO 8601. */
+    readonly preparedUntil: string | null;
+  };
+  readonly subscriptions: readonly {
+    readonly name: string;
+    readonly partition: number;
+    readonly position: number;
+    readonly eventsProcessed: number;
+    readonly lastProgressAt: string;
+    /** Age of the oldest event that has not taken effect; 0 at the head. */
+    readonly lagSeconds: number;
+    readonly deadLetters: number;
+    /** Whether any instance holds the lease. */
+    readonly leased: boolean;
+  }[];
+};
+
+/** One look at the database within `deadlineMs`. Throws what the pool throws. */
+export async function readHealth(pool: Pool, deadlineMs: number): Promise<DatabaseHealth> {
+  const [row] = await pool.query<Row & DatabaseHealth>(queries.readHealth, [], deadlineMs);
+  if (row === undefined) throw new Error("the health query has one row");
+  return row;
+}

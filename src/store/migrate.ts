@@ -1,0 +1,224 @@
+/**
+ * Migrations: raw SQL files, forward only, each applied once by whoever comes first.
+ *
+ * What it promises: a migration and its entry in `varve.schema_migrations` are one message of one
+ * transaction, so it is applied wholly or not at all, also where ten instances start at once. A
+ * file that was edited after it was applied stops the start. Functions are replaced whenever their
+ * text changes, after the migrations.
+ *
+ * What it relies on: a direct connection (a pooler in transaction mode is fine for the service, not
+ * for this), and Postgres running the statements of one simple query in one transaction.
+ *
+ * How it fails: `migration-edited`, `schema-behind` (the database was migrated by a newer program
+ * whose change this one cannot live with), `database-unavailable`, `database-refused`.
+ *
+ * What it does not do: go back, or wait for readers of the old schema: a change is made in two
+ * releases, first adding, then removing. A file that breaks running programs says so in a line
+ * `-- breaking`.
+ */
+import postgres from "postgres";
+
+import { VarveError } from "#kernel/errors.ts";
+
+import type { PoolOptions } from "./pool.ts";
+import { functions, migrations, type SqlFile } from "./sql-files.ts";
+import { translate } from "./sqlstate.ts";
+import { queries } from "./statements.ts";
+
+export type MigrationState = "applied" | "pending" | "edited" | "unknown";
+export type MigrationStatus = {
+  readonly kind: "migration" | "function";
+  readonly name: string;
+  readonly state: MigrationState;
+  /** When it was applied, ISO 8601; null while it is not. */
+  readonly appliedAt: string | null;
+};
+
+type Applied = {
+  readonly kind: "migration" | "function";
+  readonly name: string;
+  readonly checksum: string;
+  readonly breaking: boolean;
+  readonly applied_at: Date;
+};
+
+type Target = Pick<PoolOptions, "url" | "ssl">;
+type Connection = ReturnType<typeof connect>;
+
+/** Another instance may be in the middle of a long migration: wait for it this long. */
+const LOCK_TIMEOUT_MS = 5 * 60_000;
+/** This month and two more: a service that is migrated once a month never meets a missing one. */
+const MONTHS_AHEAD = 2;
+/** Raised by the guard in front of a migration that somebody else has applied meanwhile. */
+const ALREADY_APPLIED = "VA010";
+
+/** One migrator at a time, from the first statement on; before there is a table, an advisory lock. */
+const firstLock = "select pg_advisory_xact_lock(hashtextextended('varve.migrations', 0));";
+/** A table's lock, unlike an advisory one, makes the session see what the last holder changed in
+ * the catalogue; without that, concurrent grants fail with "tuple concurrently updated". */
+const lock = "lock table varve.schema_migrations in exclusive mode;";
+const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+const checksum = (file: SqlFile): string =>
+  new Bun.CryptoHasher("sha256").update(file.text).digest("hex");
+const isBreaking = (file: SqlFile): boolean => /^-- breaking$/m.test(file.text);
+
+function connect(target: Target) {
+  return postgres(target.url, {
+    max: 1,
+    fetch_types: false,
+    prepare: false,
+    connect_timeout: 5,
+    onnotice: () => {},
+    ...(target.ssl === undefined ? {} : { ssl: target.ssl }),
+    connection: {
+      application_name: "varve migrate",
+      TimeZone: "UTC",
+      statement_timeout: 0,
+      lock_timeout: LOCK_TIMEOUT_MS,
+    },
+  });
+}
+
+/** Runs the work on a connection of its own, with its failures translated. */
+async function onConnection<Value>(
+  target: Target,
+  work: (connection: Connection) => Promise<Value>,
+): Promise<Value> {
+  const connection = connect(target);
+  try {
+    return await work(connection);
+  } catch (error) {
+    throw translate(error, "migrate");
+  } finally {
+    await connection.end({ timeout: 1 });
+  }
+}
+
+const bootstrap = `${firstLock}
+  create schema if not exists varve;
+  create table if not exists varve.schema_migrations (
+    kind text not null check (kind in ('migration', 'function')),
+    name text not null,
+    checksum text not null,
+    breaking boolean not null,
+    applied_at timestamptz not null default clock_timestamp(),
+    primary key (kind, name)
+  );`;
+
+const record = (kind: string, file: SqlFile): string =>
+  `insert into varve.schema_migrations (kind, name, checksum, breaking)
+     values (${literal(kind)}, ${literal(file.name)}, ${literal(checksum(file))}, ${isBreaking(file)})
+     on conflict (kind, name) do update
+       set checksum = excluded.checksum, applied_at = excluded.applied_at;`;
+
+const guard = (file: SqlFile): string =>
+  `do $guard$ begin
+     if exists (select from varve.schema_migrations where kind = 'migration' and name = ${literal(file.name)})
+     then raise exception 'applied meanwhile' using errcode = '${ALREADY_APPLIED}'; end if;
+   end $guard$;`;
+
+async function applied(connection: Connection): Promise<readonly Applied[]> {
+  const [table] = await connection<{ present: boolean }[]>`
+    select to_regclass('varve.schema_migrations') is not null as present`;
+  return table?.present === true ? connection.unsafe<Applied[]>(queries.listMigrations.text) : [];
+}
+
+/** Throws `migration-edited` or `schema-behind` if this program must not run on that schema. */
+function assertFits(rows: readonly Applied[]): void {
+  const own = new Map(migrations.map((file) => [file.name, checksum(file)]));
+  for (const row of rows.filter((entry) => entry.kind === "migration")) {
+    const expected = own.get(row.name);
+    if (expected !== undefined && expected !== row.checksum) {
+      throw new VarveError(
+        "migration-edited",
+        `migration ${row.name} was edited after it was applied`,
+      );
+    }
+    if (expected === undefined && row.breaking) {
+      throw new VarveError("schema-behind", `this program is too old for migration ${row.name}`);
+    }
+  }
+}
+
+async function applyMigration(connection: Connection, file: SqlFile): Promise<boolean> {
+  try {
+    await connection
+      .unsafe([lock, guard(file), file.text, record("migration", file)].join("\n"))
+      .simple();
+    return true;
+  } catch (error) {
+    if (error instanceof postgres.PostgresError && error.code === ALREADY_APPLIED) return false;
+    throw error;
+  }
+}
+
+/** Brings the database to this program's schema; returns the names of what was applied. Idempotent. */
+export function migrate(target: Target): Promise<readonly string[]> {
+  return onConnection(target, async (connection) => {
+    await connection.unsafe(bootstrap).simple();
+    const before = await applied(connection);
+    assertFits(before);
+    const names: string[] = [];
+    const known = new Map(before.map((row) => [`${row.kind} ${row.name}`, row.checksum]));
+    for (const file of migrations.filter((entry) => !known.has(`migration ${entry.name}`))) {
+      if (await applyMigration(connection, file)) names.push(file.name);
+    }
+    const changed = functions.filter(
+      (file) => known.get(`function ${file.name}`) !== checksum(file),
+    );
+    await connection
+      .unsafe(
+        [
+          lock,
+          ...changed.flatMap((file) => [file.text, record("function", file)]),
+          `select varve.ensure_partitions(clock_timestamp(), ${MONTHS_AHEAD});`,
+          "select varve.grant_rights();",
+        ].join("\n"),
+      )
+      .simple();
+    return [...names, ...changed.map((file) => file.name)];
+  });
+}
+
+/** Every file of this program and every entry of the database, with its state. Changes nothing. */
+export function migrationStatus(target: Target): Promise<readonly MigrationStatus[]> {
+  return onConnection(target, async (connection) => {
+    const rows = await applied(connection);
+    const statusOf = (kind: MigrationStatus["kind"], file: SqlFile): MigrationStatus => {
+      const row = rows.find((entry) => entry.kind === kind && entry.name === file.name);
+      if (row === undefined) return { kind, name: file.name, state: "pending", appliedAt: null };
+      const same = row.checksum === checksum(file);
+      const state = same ? "applied" : kind === "function" ? "pending" : "edited";
+      return { kind, name: file.name, state, appliedAt: row.applied_at.toISOString() };
+    };
+    const own = new Set(migrations.map((file) => file.name));
+    return [
+      ...migrations.map((file) => statusOf("migration", file)),
+      ...functions.map((file) => statusOf("function", file)),
+      ...rows
+        .filter((row) => row.kind === "migration" && !own.has(row.name))
+        .map((row) => ({
+          kind: row.kind,
+          name: row.name,
+          state: "unknown" as const,
+          appliedAt: row.applied_at.toISOString(),
+        })),
+    ];
+  });
+}
+
+/** Throws unless every migration of this program is applied. Changes nothing. */
+export function assertMigrated(target: Target): Promise<void> {
+  return onConnection(target, async (connection) => {
+    const rows = await applied(connection);
+    assertFits(rows);
+    const present = new Set(rows.filter((row) => row.kind === "migration").map((row) => row.name));
+    const missing = migrations.find((file) => !present.has(file.name));
+    if (missing !== undefined) {
+      throw new VarveError(
+        "schema-behind",
+        `migration ${missing.name} is not applied: run migrate`,
+      );
+    }
+  });
+}

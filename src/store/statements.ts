@@ -1,0 +1,54 @@
+/** Every statement that the program sends, one file each under sql/query. */
+import acquireLeases from "#sql/query/acquire_leases.sql" with { type: "text" };
+import appendEvents from "#sql/query/append_events.sql" with { type: "text" };
+import applyProjection from "#sql/query/apply_projection.sql" with { type: "text" };
+import benchCeiling from "#sql/query/bench_ceiling.sql" with { type: "text" };
+import claimCanary from "#sql/query/claim_canary.sql" with { type: "text" };
+import claimSubjectKeys from "#sql/query/claim_subject_keys.sql" with { type: "text" };
+import createApiKey from "#sql/query/create_api_key.sql" with { type: "text" };
+import ensurePartitions from "#sql/query/ensure_partitions.sql" with { type: "text" };
+import ensureView from "#sql/query/ensure_view.sql" with { type: "text" };
+import findActiveKeys from "#sql/query/find_active_keys.sql" with { type: "text" };
+import findApiKey from "#sql/query/find_api_key.sql" with { type: "text" };
+import findKeys from "#sql/query/find_keys.sql" with { type: "text" };
+import listApiKeys from "#sql/query/list_api_keys.sql" with { type: "text" };
+import listCanaries from "#sql/query/list_canaries.sql" with { type: "text" };
+import listDocuments from "#sql/query/list_documents.sql" with { type: "text" };
+import listKekIds from "#sql/query/list_kek_ids.sql" with { type: "text" };
+import listMigrations from "#sql/query/list_migrations.sql" with { type: "text" };
+import readAfter from "#sql/query/read_after.sql" with { type: "text" };
+import readDocuments from "#sql/query/read_documents.sql" with { type: "text" };
+import readHealth from "#sql/query/read_health.sql" with { type: "text" };
+import readStream from "#sql/query/read_stream.sql" with { type: "text" };
+import releaseLeases from "#sql/query/release_leases.sql" with { type: "text" };
+import revokeApiKey from "#sql/query/revoke_api_key.sql" with { type: "text" };
+
+import type { Statement } from "./pool.ts";
+
+const statement = (name: string, text: string): Statement => ({ name, text });
+
+export const queries = {
+  acquireLeases: statement("acquire_leases", acquireLeases),
+  appendEvents: statement("append_events", appendEvents),
+  applyProjection: statement("apply_projection", applyProjection),
+  benchCeiling: statement("bench_ceiling", benchCeiling),
+  claimCanary: statement("claim_canary", claimCanary),
+  claimSubjectKeys: statement("claim_subject_keys", claimSubjectKeys),
+  createApiKey: statement("create_api_key", createApiKey),
+  ensurePartitions: statement("ensure_partitions", ensurePartitions),
+  ensureView: statement("ensure_view", ensureView),
+  findActiveKeys: statement("find_active_keys", findActiveKeys),
+  findApiKey: statement("find_api_key", findApiKey),
+  findKeys: statement("find_keys", findKeys),
+  listApiKeys: statement("list_api_keys", listApiKeys),
+  listCanaries: statement("list_canaries", listCanaries),
+  listDocuments: statement("list_documents", listDocuments),
+  listKekIds: statement("list_kek_ids", listKekIds),
+  listMigrations: statement("list_migrations", listMigrations),
+  readAfter: statement("read_after", readAfter),
+  readDocuments: statement("read_documents", readDocuments),
+  readHealth: statement("read_health", readHealth),
+  readStream: statement("read_stream", readStream),
+  releaseLeases: statement("release_leases", releaseLeases),
+  revokeApiKey: statement("revoke_api_key", revokeApiKey),
+} as const;

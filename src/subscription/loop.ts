@@ -1,0 +1,173 @@
+/**
+ * The loop: one reader in each process that feeds every view.
+ *
+ * What it promises: a view sees every event once in effect and in order. A page of the log is read
+ * after the slowest checkpoint, folded for each view, and written with the checkpoint in one
+ * statement that the epoch of the lease guards. Nothing is skipped: a view whose own code fails stays
+ * where it is, says so, and is tried again, while the others go on.
+ *
+ * What it relies on: dense positions (a gap is a defect, never waited out), and the store's
+ * `apply_projection`. Hints only shorten the wait; losing all of them costs one poll interval.
+ *
+ * How it fails: VarveErrors are backed off from and retried for ever, visible in the report. A
+ * Defect ends the loop and with it the worker; the supervisor restarts it.
+ *
+ * What it does not do: side effects, reading on while a page is being written, or telling how far
+ * it is; health reads that from the database.
+ */
+import type { View } from "#domain/decider.ts";
+import { sleep, type Clock } from "#kernel/clock.ts";
+import { Defect, invariant, isCode, VarveError } from "#kernel/errors.ts";
+import { limits } from "#kernel/limits.ts";
+import type { Logger } from "#kernel/log.ts";
+import { readAfter, type StoredEvent } from "#store/events.ts";
+import { acquireLeases, releaseLeases } from "#store/leases.ts";
+import type { Pool } from "#store/pool.ts";
+
+import type { SubscriptionReport } from "./messages.ts";
+import { projectPage } from "./project.ts";
+import { createSubscription, type Subscription } from "./subscription.ts";
+
+export type LoopOptions = {
+  readonly pool: Pool;
+  /** Random for each start of the process: a restarted process is another owner. */
+  readonly owner: string;
+  readonly views: readonly View[];
+  readonly batchSize: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+};
+
+export type Loop = {
+  /** Runs until drained. Rejects only with a Defect. */
+  readonly run: () => Promise<void>;
+  /** There is news: look now. */
+  readonly wake: () => void;
+  /** Finishes the page in hand, gives the leases back, and lets `run` end. */
+  readonly drain: () => void;
+  readonly report: () => readonly SubscriptionReport[];
+};
+
+type Context = LoopOptions & { readonly subscriptions: readonly Subscription[] };
+
+/** Takes and renews leases; answers when they are due again. */
+async function renewLeases(context: Context): Promise<number> {
+  // Measured from before the sending: the lease cannot end earlier than we think.
+  const sentAtMs = context.clock();
+  const names = context.subscriptions.map(({ view }) => view.name);
+  const leases = await acquireLeases(context.pool, context.owner, names, limits.leaseMs);
+  for (const subscription of context.subscriptions) {
+    subscription.hold(leases.find((lease) => lease.subscription === subscription.view.name));
+  }
+  return sentAtMs + limits.leaseRenewMs;
+}
+
+/** Brings one subscription to the end of the page. Its failure is its own. */
+async function feed(
+  { pool, log }: Context,
+  subscription: Subscription,
+  page: readonly StoredEvent[],
+): Promise<void> {
+  const { lease, view } = subscription;
+  const toPosition = page.at(-1)?.position ?? 0;
+  if (lease === undefined || lease.position >= toPosition) return;
+  try {
+    const { epoch, position: fromPosition } = lease;
+    const applied = await projectPage(pool, {
+      view,
+      epoch,
+      fromPosition,
+      toPosition,
+      events: page,
+    });
+    if (applied) subscription.advance(toPosition);
+    else subscription.hold(undefined);
+  } catch (error) {
+    if (error instanceof Defect) throw error;
+    const code = error instanceof VarveError ? error.code : "view-failed";
+    subscription.fail(code);
+    log.error({ subscription: view.name, code, error }, "a subscription cannot go on");
+  }
+}
+
+/** Reads after the slowest checkpoint and feeds every view. True if there may be more at once. */
+async function readAndFeed(context: Context): Promise<boolean> {
+  const due = context.subscriptions.flatMap((subscription) =>
+    subscription.lease !== undefined && subscription.isDue()
+      ? [{ subscription, position: subscription.lease.position }]
+      : [],
+  );
+  if (due.length === 0) return false;
+  // 2. Read.
+  const from = Math.min(...due.map(({ position }) => position));
+  const page = await readAfter(context.pool, from, context.batchSize);
+  for (const [index, event] of page.entries()) {
+    invariant(event.position === from + 1 + index, "the log has a gap");
+  }
+  // 3. Fold and write, for each view on its own.
+  await Promise.all(due.map(({ subscription }) => feed(context, subscription, page)));
+  // 4. Say how close we are.
+  for (const { subscription } of due) subscription.seen(page.length === context.batchSize);
+  return page.length > 0;
+}
+
+/** Nothing can be read: every subscription says so, and the loop waits a moment. */
+async function backOff({ subscriptions, log }: Context, error: unknown): Promise<void> {
+  if (!(error instanceof VarveError)) throw error;
+  for (const subscription of subscriptions) subscription.fail(error.code);
+  const passing = isCode(error, "database-unavailable", "database-timeout");
+  log[passing ? "warn" : "error"]({ code: error.code, error }, "the log cannot be read");
+  await sleep(limits.backoffMsMin * (1 + Math.random()));
+}
+
+/** The wait between two looks: until a hint, or for an interval that doubles while nothing comes. */
+function createRest() {
+  let news = new AbortController();
+  let pauseMs: number = limits.pollMsMin;
+  return {
+    wake: (): void => news.abort(),
+    reset: (): void => {
+      pauseMs = limits.pollMsMin;
+    },
+    take: async (): Promise<void> => {
+      await sleep(pauseMs, news.signal);
+      pauseMs = news.signal.aborted ? limits.pollMsMin : Math.min(pauseMs * 2, limits.pollMsMax);
+      if (news.signal.aborted) news = new AbortController();
+    },
+  };
+}
+
+/** Makes the loop; nothing runs yet. */
+export function createLoop(options: LoopOptions): Loop {
+  const { pool, owner, clock, log } = options;
+  const subscriptions = options.views.map((view) => createSubscription(view, clock));
+  const context: Context = { ...options, subscriptions };
+  const rest = createRest();
+  let draining = false;
+  let renewAtMs = 0;
+
+  return {
+    run: async () => {
+      while (!draining) {
+        try {
+          // 1. Keep the leases.
+          if (clock() >= renewAtMs) renewAtMs = await renewLeases(context);
+          if (await readAndFeed(context)) rest.reset();
+          else if (!draining) await rest.take();
+        } catch (error) {
+          renewAtMs = 0;
+          await backOff(context, error);
+        }
+      }
+      await releaseLeases(pool, owner).catch((error: unknown) => {
+        log.warn({ error }, "leases were not released: they will expire");
+      });
+    },
+    wake: rest.wake,
+    drain: () => {
+      draining = true;
+      rest.wake();
+    },
+    report: () => subscriptions.map((subscription) => subscription.report()),
+  };
+}

@@ -1,0 +1,55 @@
+import type { RecordedEvent, View } from "#domain/decider.ts";
+import { applyProjection, readDocuments, type DocumentChange } from "#store/documents.ts";
+import type { StoredEvent } from "#store/events.ts";
+import type { Pool } from "#store/pool.ts";
+
+/** A page of events for one view, as the holder of an epoch writes it. */
+export type ViewPage = {
+  readonly view: View;
+  readonly epoch: number;
+  /** Where the view's checkpoint is; earlier events of the page are not for it. */
+  readonly fromPosition: number;
+  readonly toPosition: number;
+  readonly events: readonly StoredEvent[];
+};
+
+/** The events that change a document of the view, in order, each with the document's key. */
+function keyedEvents({ view, events, fromPosition }: ViewPage) {
+  const wanted = new Set<string>(view.events);
+  return events.flatMap((event) => {
+    if (event.position <= fromPosition || !wanted.has(event.type)) return [];
+    const recorded: RecordedEvent = event;
+    const key = view.key(recorded);
+    return key === null ? [] : [{ key, event: recorded }];
+  });
+}
+
+/**
+ * Folds the page in memory and writes each touched document once, together with the checkpoint.
+ * False where another owner has the lease by now: nothing was written. Throws what the view's own
+ * functions throw, and VarveError of the store; a repeat is safe.
+ */
+export async function projectPage(pool: Pool, page: ViewPage): Promise<boolean> {
+  const { view } = page;
+  const keyed = keyedEvents(page);
+  const documents = new Map<string, unknown>();
+  if (keyed.length > 0) {
+    const keys = [...new Set(keyed.map(({ key }) => key))];
+    const stored = await readDocuments(pool, view.name, keys);
+    for (const { key, document } of stored.documents) documents.set(key, document);
+  }
+  const changes = new Map<string, DocumentChange>();
+  for (const { key, event } of keyed) {
+    const document = view.project(documents.get(key) ?? null, event);
+    documents.set(key, document);
+    changes.set(key, { key, document, position: event.position });
+  }
+  return applyProjection(pool, {
+    view: view.name,
+    epoch: page.epoch,
+    fromPosition: page.fromPosition,
+    toPosition: page.toPosition,
+    events: keyed.length,
+    changes: [...changes.values()],
+  });
+}

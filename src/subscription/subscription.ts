@@ -1,0 +1,76 @@
+import type { View } from "#domain/decider.ts";
+import type { Clock } from "#kernel/clock.ts";
+import { limits } from "#kernel/limits.ts";
+import type { Lease } from "#store/leases.ts";
+
+import type { SubscriptionReport, SubscriptionState } from "./messages.ts";
+
+/** What one process knows of one subscription. */
+export type Subscription = {
+  readonly view: View;
+  /** Held by this process; undefined while another has it. */
+  readonly lease: Lease | undefined;
+  /** Held, and not resting after a failure. */
+  readonly isDue: () => boolean;
+  /** Takes the answer of a renewal; undefined where the lease is not ours. */
+  readonly hold: (lease: Lease | undefined) => void;
+  readonly advance: (position: number) => void;
+  /** A look at the log went well; `more` where its page was full. */
+  readonly seen: (more: boolean) => void;
+  readonly fail: (code: string) => void;
+  readonly report: () => SubscriptionReport;
+};
+
+const MINUTE_MS = 60_000;
+/** Failures that are remembered one by one; past this the rate is critical anyway. */
+const REMEMBERED = 1_000;
+
+/** A subscription that holds nothing yet. */
+export function createSubscription(view: View, clock: Clock): Subscription {
+  let lease: Lease | undefined;
+  let state: SubscriptionState = "starting";
+  let failures = 0;
+  let eventsFailed = 0;
+  let lastError: string | null = null;
+  let dueAtMs = 0;
+  let failedAtMs: number[] = [];
+
+  return {
+    view,
+    get lease() {
+      return lease;
+    },
+    isDue: () => lease !== undefined && clock() >= dueAtMs,
+    hold: (held) => {
+      // Within one epoch only this process moves the checkpoint, so that its own count is right.
+      if (held === undefined) state = "stopped";
+      else if (lease?.epoch !== held.epoch) state = "catching_up";
+      if (held === undefined || lease?.epoch !== held.epoch) lease = held;
+    },
+    advance: (position) => {
+      if (lease !== undefined) lease = { ...lease, position };
+      failures = 0;
+      lastError = null;
+    },
+    seen: (more) => {
+      if (failures === 0) state = more ? "catching_up" : "live";
+    },
+    fail: (code) => {
+      failures += 1;
+      eventsFailed += 1;
+      lastError = code;
+      state = "error";
+      failedAtMs = [...failedAtMs.slice(-REMEMBERED + 1), clock()];
+      const pauseMs = limits.backoffMsMin * 2 ** Math.min(failures - 1, 16);
+      dueAtMs = clock() + Math.min(pauseMs, limits.backoffMsMax) * (0.5 + Math.random() / 2);
+    },
+    report: () => ({
+      name: view.name,
+      held: lease !== undefined,
+      state,
+      eventsFailed,
+      errorsLastMinute: failedAtMs.filter((atMs) => atMs > clock() - MINUTE_MS).length,
+      lastError,
+    }),
+  };
+}

@@ -1,0 +1,69 @@
+/** The worker thread's entry: wires the loop to the messages of the supervisor. */
+import { aggregates } from "#domain/registry.ts";
+import { Defect } from "#kernel/errors.ts";
+import { uuidv7 } from "#kernel/ids.ts";
+import { limits } from "#kernel/limits.ts";
+import type { LogFields, Logger } from "#kernel/log.ts";
+import { openPool } from "#store/pool.ts";
+
+import { createLoop, type Loop } from "./loop.ts";
+import type { FromWorker, ToWorker, WorkerOptions } from "./messages.ts";
+
+declare const self: Worker;
+
+function say(message: FromWorker): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+  self.postMessage(message);
+}
+
+/** Errors do not survive the way to the other thread; their code and stack do. */
+const plain = (fields: LogFields): LogFields => {
+  const { error, ...rest } = fields;
+  if (!(error instanceof Error)) return fields;
+  return { ...rest, errorName: error.name, errorStack: error.stack };
+};
+
+const logAs =
+  (level: "debug" | "info" | "warn" | "error") =>
+  (fields: LogFields, message: string): void =>
+    say({ type: "log", level, fields: plain(fields), message });
+
+const log: Logger = {
+  debug: logAs("debug"),
+  info: logAs("info"),
+  warn: logAs("warn"),
+  error: logAs("error"),
+};
+
+async function run(loop: Loop, close: () => Promise<void>): Promise<void> {
+  const beat = (): void => say({ type: "beat", subscriptions: loop.report() });
+  say({ type: "ready" });
+  const beating = setInterval(beat, limits.beatMs);
+  beat();
+  try {
+    await loop.run();
+  } catch (error) {
+    log.error({ error }, "the loop has ended by a defect");
+    throw error instanceof Error ? error : new Defect("the loop has ended");
+  }
+  clearInterval(beating);
+  await close();
+  say({ type: "drained" });
+}
+
+function start({ pool: poolOptions, batchSize }: WorkerOptions): Loop {
+  const pool = openPool(poolOptions);
+  const views = aggregates.flatMap((aggregate) => aggregate.views);
+  const owner = uuidv7();
+  const loop = createLoop({ pool, owner, views, batchSize, clock: Date.now, log });
+  void run(loop, () => pool.close(limits.beatMs));
+  return loop;
+}
+
+let loop: Loop | undefined;
+
+self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
+  if (data.type === "start") loop = start(data.options);
+  else if (data.type === "hint") loop?.wake();
+  else loop?.drain();
+};
