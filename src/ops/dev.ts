@@ -27,7 +27,7 @@ import { onLauncherGone } from "./embedded/launcher.ts";
 import { startEmbeddedPostgres } from "./embedded-postgres.ts";
 import type { EmbeddedPostgres } from "./embedded-postgres.ts";
 
-const say = (message: string): void => console.error(`dev: ${message}`);
+const say = (message: string): void => void process.stderr.write(`dev: ${message}\n`);
 
 const log: Logger = {
   debug: () => undefined,
