@@ -14,6 +14,7 @@
 import { createCommandHandler } from "#command/handle.ts";
 import { aggregates } from "#domain/registry.ts";
 import { createApp } from "#http/app.ts";
+import { sleep } from "#kernel/clock.ts";
 import { limits } from "#kernel/limits.ts";
 import { runCli } from "#ops/cli.ts";
 import { defineVerb } from "#ops/cli-arguments.ts";
@@ -40,6 +41,11 @@ const DEVELOPMENT_DIRECTORY = ".varve";
 const HEALTH_CONNECTIONS = 2;
 /** Connections of the worker: it reads, then writes every view at once. */
 const WORKER_CONNECTIONS = 4;
+
+/** Longer than any answer may take: a handler that waits has not written anything yet. */
+const IDLE_TIMEOUT_S = 120;
+/** What is left of the shutdown for closing pools. */
+const EXIT_RESERVE_MS = 2_000;
 
 /** The database as this program needs it: migrated, with a table for every view. */
 async function prepareDatabase(config: Config, pool: Pool): Promise<void> {
@@ -107,6 +113,7 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
     port: config.port,
     hostname: config.host,
     fetch: app.fetch,
+    idleTimeout: IDLE_TIMEOUT_S,
   });
   log.info({ port: server.port }, "serving");
   if (!config.production) {
@@ -116,7 +123,10 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   return async (): Promise<void> => {
     draining = true;
     log.info({}, "draining");
-    await server.stop();
+    // Whoever still sends a body by then cannot keep the views from their last checkpoint.
+    const requestsMs = config.shutdownTimeoutMs - config.drainTimeoutMs - EXIT_RESERVE_MS;
+    await Promise.race([server.stop(), sleep(requestsMs)]);
+    await server.stop(true);
     await groupCommit.drain();
     const drained = await worker.drain(config.drainTimeoutMs);
     if (!drained) log.warn({}, "the worker did not drain in time");
@@ -161,3 +171,5 @@ const serveVerb = defineVerb({
 });
 
 process.exitCode = await runCli(process.argv.slice(2), { serve: serveVerb });
+// A start that failed half-way has left things open; they do not keep the process.
+setTimeout(() => process.exit(), EXIT_RESERVE_MS).unref();

@@ -84,8 +84,9 @@ async function feed(
     else subscription.hold(undefined);
   } catch (error) {
     if (error instanceof Defect) throw error;
-    const code = error instanceof VarveError ? error.code : "view-failed";
-    subscription.fail(code);
+    const ofEvent = !(error instanceof VarveError);
+    const code = ofEvent ? "view-failed" : error.code;
+    subscription.fail(code, ofEvent);
     log.error({ subscription: view.name, code, error }, "a subscription cannot go on");
   }
 }
@@ -114,7 +115,7 @@ async function readAndFeed(context: Context): Promise<boolean> {
 /** Nothing can be read: every subscription says so, and the loop waits a moment. */
 async function backOff({ subscriptions, log }: Context, error: unknown): Promise<void> {
   if (!(error instanceof VarveError)) throw error;
-  for (const subscription of subscriptions) subscription.fail(error.code);
+  for (const subscription of subscriptions) subscription.fail(error.code, false);
   const passing = isCode(error, "database-unavailable", "database-timeout");
   log[passing ? "warn" : "error"]({ code: error.code, error }, "the log cannot be read");
   await sleep(limits.backoffMsMin * (1 + Math.random()));

@@ -88,6 +88,7 @@ export function superviseWorker(options: SupervisorOptions): Supervisor {
   };
 
   const start = (): void => {
+    if (state === "stopped") return;
     lastBeatAtMs = clock();
     thread = openThread(options, receive, (closed) => {
       if (closed !== thread) return;
@@ -102,7 +103,7 @@ export function superviseWorker(options: SupervisorOptions): Supervisor {
     log.error({ crashes: crashes.count() }, "the worker has crashed");
     state = tooMany ? "given-up" : "starting";
     if (tooMany) options.onGivenUp();
-    else start();
+    else setTimeout(start, limits.backoffMsMin * 2 ** crashes.count());
   };
 
   const watchdog = setInterval(() => {
@@ -117,7 +118,10 @@ export function superviseWorker(options: SupervisorOptions): Supervisor {
     hint: (position) => send(thread, { type: "hint", position }),
     drain: async (timeoutMs) => {
       clearInterval(watchdog);
-      if (thread === undefined) return false;
+      if (thread === undefined) {
+        state = "stopped";
+        return false;
+      }
       state = "draining";
       send(thread, { type: "drain" });
       const late = setTimeout(() => drained.resolve(false), timeoutMs);

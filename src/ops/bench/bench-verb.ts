@@ -2,11 +2,14 @@ import { cpus } from "node:os";
 
 import { defineVerb } from "#ops/cli-arguments.ts";
 import { requireConfig } from "#ops/config.ts";
-import { UsageError } from "#ops/exit.ts";
+import { type ExitCode, exitCodes, UsageError } from "#ops/exit.ts";
 import { writeLine } from "#ops/output.ts";
 import { openPool } from "#store/pool.ts";
 
+import { serviceAccess } from "#ops/service-access.ts";
+
 import { type AppendBench, benchAppend, type Measured } from "./append.ts";
+import { benchHttp, type Spread } from "./http.ts";
 import { withScratchDatabase } from "./scratch-database.ts";
 
 /** A whole number of a flag, at least 1. */
@@ -70,9 +73,39 @@ const append = defineVerb({
   },
 });
 
-/** `varve bench append`: what it costs, compared within one run. */
+const http = defineVerb({
+  name: "http",
+  description: "Commands at a steady rate against VARVE_URL, followed until they can be read",
+  args: {
+    rate: { type: "string", default: "200", description: "commands a second" },
+    seconds: { type: "string", default: "20", description: "how long" },
+  },
+  run: async (args): Promise<ExitCode> => {
+    const options = {
+      ...(await serviceAccess()),
+      perSecond: wholeNumber("rate", args.rate),
+      durationMs: wholeNumber("seconds", args.seconds) * 1000,
+    };
+    const measured = await benchHttp(options);
+    const { perSecond, durationMs } = options;
+    if (args.json) {
+      writeLine(JSON.stringify({ bench: "http", perSecond, durationMs, ...measured }));
+    } else {
+      const line = (what: string, { p50Ms, p99Ms, maxMs }: Spread): void =>
+        writeLine(
+          `${what} p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms, max ${maxMs.toFixed(1)} ms`,
+        );
+      writeLine(`${measured.commands} commands at ${perSecond}/s, ${measured.failed} failed`);
+      line("answered", measured.answered);
+      line("visible ", measured.visible);
+    }
+    return measured.failed === 0 ? exitCodes.done : exitCodes.faultFound;
+  },
+});
+
+/** `varve bench append|http`: what it costs, compared within one run. */
 export const benchVerb = defineVerb({
   name: "bench",
   description: "Measure, compared within one run",
-  verbs: { append: () => Promise.resolve(append) },
+  verbs: { append: () => Promise.resolve(append), http: () => Promise.resolve(http) },
 });
