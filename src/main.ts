@@ -124,7 +124,8 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
     draining = true;
     log.info({}, "draining");
     // Whoever still sends a body by then cannot keep the views from their last checkpoint.
-    const requestsMs = config.shutdownTimeoutMs - config.drainTimeoutMs - EXIT_RESERVE_MS;
+    const rest = config.shutdownTimeoutMs - config.drainTimeoutMs - EXIT_RESERVE_MS;
+    const requestsMs = Math.max(rest, EXIT_RESERVE_MS);
     await Promise.race([server.stop(), sleep(requestsMs)]);
     await server.stop(true);
     await groupCommit.drain();
