@@ -1,5 +1,5 @@
 /**
- * `bun run test [filter…] [--flag of bun test…]`: every test, on a Postgres of its own.
+ * `bun run test [part of a path…] [-t <part of a title>] [--flag=value of bun test…]`: every test, on a Postgres of its own.
  *
  * What it is. `bun test` has no set-up before all files, so that this starts an embedded Postgres
  * in a temporary directory (or the one in the folder PG_BIN), makes the migrated template, and runs
@@ -50,7 +50,10 @@ async function runBunTest(args: readonly string[], url: string, signal: AbortSig
 }
 
 async function runAll(url: string, signal: AbortSignal): Promise<Totals> {
-  const args = process.argv.slice(2);
+  const args = process.argv.slice(2).flatMap((argument, index, all) => {
+    if (all[index - 1] === "-t") return [];
+    return argument === "-t" ? [`--test-name-pattern=${all[index + 1] ?? ""}`] : [argument];
+  });
   const [flags, filters] = [args.filter(isFlag), args.filter((argument) => !isFlag(argument))];
   const files = [...new Bun.Glob("test/**/*.test.ts").scanSync()]
     .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))

@@ -141,6 +141,7 @@ export const failures: Readonly<Record<ErrorCode, Failure>> = {
   // These belong to the start of a process and cannot meet a request but by a bug.
   "migration-edited": ["internal", "error"],
   "configuration-invalid": ["internal", "error"],
+  "service-unavailable": ["internal", "error"],
 };
 
 type Particulars = {

@@ -13,6 +13,7 @@ const codes = {
   "schema-behind": false,
   "migration-edited": false,
   "configuration-invalid": false,
+  "service-unavailable": true,
   "key-missing": false,
   "master-key-unknown": true,
   "sealed-value-malformed": false,

@@ -73,7 +73,8 @@ export function personalMark(schema: z.core.$ZodType): PersonalMark | undefined 
 /** The personal fields of a body, in declared order. */
 export function personalFields(body: z.ZodObject): ReadonlyMap<string, PersonalMark> {
   const found = new Map<string, PersonalMark>();
-  for (const [field, schema] of Object.entries(body.shape)) {
+  const shape: Readonly<Record<string, z.core.$ZodType>> = body.shape;
+  for (const [field, schema] of Object.entries(shape)) {
     const mark = personalMark(schema);
     if (mark !== undefined) found.set(field, mark);
   }

@@ -5,7 +5,7 @@ import type { ArgDef, ArgsDef, CommandDef, ParsedArgs } from "citty";
 import { type ExitCode, UsageError } from "./exit.ts";
 
 /** Any verb, its own arguments forgotten. */
-export type Verb = CommandDef<ArgsDef>;
+export type Verb = CommandDef;
 
 /** Verbs by name, loaded when called, so that `serve` does not read the code of `bench`. */
 export type Verbs = Readonly<Record<string, Verb | (() => Promise<Verb>)>>;
@@ -137,7 +137,5 @@ function parseStrictly(rest: readonly string[], options: Options): { positionals
 async function resolved<Value>(
   value: Value | Promise<Value> | (() => Value) | (() => Promise<Value>) | undefined,
 ): Promise<Value | undefined> {
-  return typeof value === "function"
-    ? await (value as () => Value | Promise<Value>)()
-    : await value;
+  return typeof value === "function" ? (value as () => Value | Promise<Value>)() : value;
 }

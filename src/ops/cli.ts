@@ -122,7 +122,6 @@ async function usage(call: Call): Promise<string> {
 }
 
 // citty colours by the environment alone, also into a file.
-// oxlint-disable-next-line no-control-regex -- the escape character is what is looked for
 const withoutColours = (text: string): string => text.replaceAll(/\u001B\[\d+m/g, "");
 
 function errorText(

@@ -2,6 +2,7 @@ import { defineVerb } from "./cli-arguments.ts";
 import { faultText, loadConfig } from "./config.ts";
 import { describeConfig, renderConfigText } from "./config-table.ts";
 import { type ExitCode, exitCodes } from "./exit.ts";
+import { writeLine } from "./output.ts";
 
 /** `varve config`: the settings in force, secrets masked, or every fault and exit code 78. */
 export const configVerb = defineVerb({
@@ -10,14 +11,12 @@ export const configVerb = defineVerb({
   run: (args): ExitCode => {
     const loaded = loadConfig(process.env);
     if (!loaded.ok) {
-      if (args.json) write(JSON.stringify({ ok: false, faults: loaded.error }));
+      if (args.json) writeLine(JSON.stringify({ ok: false, faults: loaded.error }));
       else process.stderr.write(`varve: ${faultText(loaded.error)}\n`);
       return exitCodes.configuration;
     }
     const rows = describeConfig(process.env, loaded.value);
-    write(args.json ? JSON.stringify({ ok: true, settings: rows }) : renderConfigText(rows));
+    writeLine(args.json ? JSON.stringify({ ok: true, settings: rows }) : renderConfigText(rows));
     return exitCodes.done;
   },
 });
-
-const write = (text: string): void => void process.stdout.write(`${text}\n`);

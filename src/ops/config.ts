@@ -134,7 +134,7 @@ function readVariables(env: Environment): { read: ReadVariables; faults: ConfigF
     if (value.success) read[name] = value.data;
     else faults.push(...value.error.issues.map(({ message }) => ({ name, message })));
   }
-  return { read: read as ReadVariables, faults };
+  return { read, faults };
 }
 
 const toConfig = (read: Variables): Config => ({

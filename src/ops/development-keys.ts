@@ -1,9 +1,10 @@
-import { link, mkdir, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 import { VarveError } from "#kernel/errors.ts";
+import { generateKeys, type KeyTexts } from "#pii/keygen.ts";
 
 import { environment } from "./config-schema.ts";
+import { publishOnce, readIfThere } from "./private-file.ts";
 
 /** The keys of a development database, each as configuration would give it. */
 export type DevelopmentKeys = {
@@ -14,6 +15,7 @@ export type DevelopmentKeys = {
 };
 
 const fileName = "keys.env";
+const masterKeyId = "dev-1";
 
 /**
  * The keys in `keys.env` of the directory, made at the first call and the same ever after, also
@@ -23,73 +25,16 @@ const fileName = "keys.env";
  */
 export async function developmentKeys(directory: string): Promise<DevelopmentKeys> {
   const path = join(directory, fileName);
-  const found = await textOf(path);
+  const found = await readIfThere(path);
   if (found !== undefined) return parseKeys(found, path);
-  // Others may pass through, because the embedded database runs as another user when we are root.
-  await mkdir(directory, { recursive: true, mode: 0o711 });
-  await publish(path, renderKeys(await makeKeys()));
-  return parseKeys((await textOf(path)) ?? "", path);
+  await publishOnce(path, renderKeys(await generateKeys(masterKeyId)));
+  return parseKeys((await readIfThere(path)) ?? "", path);
 }
 
-/**
- * Makes the file appear whole or not at all: written aside, then linked, which fails if another
- * process was first. Exclusive creation alone would show a half-written file to the loser.
- */
-async function publish(path: string, text: string): Promise<void> {
-  const aside = `${path}.${crypto.randomUUID()}`;
-  try {
-    const file = await open(aside, "wx", 0o600);
-    await file.writeFile(text);
-    await file.sync();
-    await file.close();
-    await link(aside, path);
-  } catch (error) {
-    if (!hasCode(error, "EEXIST")) throw error;
-  } finally {
-    await rm(aside, { force: true });
-  }
-}
-
-async function textOf(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return undefined;
-    throw error;
-  }
-}
-
-const hasCode = (error: unknown, code: string): boolean =>
-  error instanceof Error && "code" in error && error.code === code;
-
-async function makeKeys(): Promise<DevelopmentKeys> {
-  const random = () => crypto.getRandomValues(new Uint8Array(32)).toBase64();
-  // The types know no overload for Ed25519, which always makes a pair.
-  const made = await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"]);
-  const pair = made as CryptoKeyPair;
-  const signing = await crypto.subtle.exportKey("pkcs8", pair.privateKey);
-  return {
-    masterKeys: `dev-1:${random()}`,
-    indexKey: random(),
-    lookupKey: random(),
-    auditSigningKey: new Uint8Array(signing).toBase64(),
-  };
-}
-
-const variables = {
-  masterKeys: "PII_MASTER_KEYS",
-  indexKey: "PII_INDEX_KEY",
-  lookupKey: "PII_LOOKUP_KEY",
-  auditSigningKey: "AUDIT_SIGNING_KEY",
-} as const;
-
-const renderKeys = (keys: DevelopmentKeys): string =>
+const renderKeys = (keys: KeyTexts): string =>
   [
     "# Keys of the development database beside this file. Without them its personal data is lost.",
-    `${variables.masterKeys}=${keys.masterKeys}`,
-    `${variables.indexKey}=${keys.indexKey}`,
-    `${variables.lookupKey}=${keys.lookupKey}`,
-    `${variables.auditSigningKey}=${keys.auditSigningKey}`,
+    ...Object.entries(keys).map(([variable, text]) => `${variable}=${text}`),
     "",
   ].join("\n");
 
@@ -100,7 +45,7 @@ function parseKeys(text: string, path: string): DevelopmentKeys {
       return [line.slice(0, Math.max(equals, 0)), line.slice(equals + 1)] as const;
     }),
   );
-  const read = (variable: (typeof variables)[keyof typeof variables]): string => {
+  const read = (variable: keyof KeyTexts): string => {
     const value = environment.shape[variable].safeParse(lines.get(variable));
     if (value.success && value.data !== undefined) return value.data;
     throw new VarveError(

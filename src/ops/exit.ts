@@ -20,6 +20,7 @@ const codeOf: Readonly<Record<ErrorCode, keyof typeof exitCodes>> = {
   "database-unavailable": "unavailable",
   "database-timeout": "unavailable",
   "database-refused": "unavailable",
+  "service-unavailable": "unavailable",
   "outcome-unknown": "tryAgain",
   "shutting-down": "tryAgain",
   "partition-missing": "tryAgain",

@@ -5,8 +5,7 @@ import { defineVerb } from "./cli-arguments.ts";
 import { requireConfig } from "./config.ts";
 import { withPool } from "./database.ts";
 import { type ExitCode, exitCodes, UsageError } from "./exit.ts";
-
-const write = (text: string): void => void process.stdout.write(`${text}\n`);
+import { writeLine } from "./output.ts";
 
 /** `queries:orders`, `commands:*`, `pii:read`, `*`. */
 const scopeForm = /^(\*|[a-z][a-z0-9-]*(:(\*|[a-z][a-z0-9-]*))?)$/;
@@ -19,7 +18,7 @@ function scopesOf(text: string): readonly string[] {
 }
 
 const onDatabase = <Value>(work: (pool: Pool) => Promise<Value>): Promise<Value> =>
-  withPool(requireConfig(process.env).database, { name: "keys", size: 1 }, work);
+  withPool(requireConfig(process.env).database, "keys", work);
 
 const create = defineVerb({
   name: "create",
@@ -32,7 +31,9 @@ const create = defineVerb({
     const scopes = scopesOf(args.scopes);
     const key = mintApiKey(requireConfig(process.env).production ? "live" : "dev");
     await onDatabase((pool) => createApiKey(pool, key, args.name, scopes));
-    write(args.json ? JSON.stringify({ key, keyId: keyIdOf(key), name: args.name, scopes }) : key);
+    writeLine(
+      args.json ? JSON.stringify({ key, keyId: keyIdOf(key), name: args.name, scopes }) : key,
+    );
   },
 });
 
@@ -41,10 +42,10 @@ const list = defineVerb({
   description: "Show all keys, revoked ones too; never a secret",
   run: async (args): Promise<void> => {
     const keys = await onDatabase(listApiKeys);
-    if (args.json) return write(JSON.stringify(keys));
+    if (args.json) return writeLine(JSON.stringify(keys));
     for (const { keyId, name, scopes, createdAt, revokedAt } of keys) {
       const state = revokedAt === null ? "valid" : `revoked ${revokedAt}`;
-      write(`${keyId}  ${createdAt}  ${state}  ${scopes.join(",")}  ${name}`);
+      writeLine(`${keyId}  ${createdAt}  ${state}  ${scopes.join(",")}  ${name}`);
     }
   },
 });
@@ -55,8 +56,8 @@ const revoke = defineVerb({
   args: { id: { type: "positional", required: true, description: "the id in the key" } },
   run: async (args): Promise<ExitCode> => {
     const revoked = await onDatabase((pool) => revokeApiKey(pool, args.id));
-    if (args.json) write(JSON.stringify({ revoked }));
-    else write(revoked ? "revoked" : "there is no such valid key");
+    if (args.json) writeLine(JSON.stringify({ revoked }));
+    else writeLine(revoked ? "revoked" : "there is no such valid key");
     return revoked ? exitCodes.done : exitCodes.faultFound;
   },
 });

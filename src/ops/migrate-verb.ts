@@ -2,20 +2,28 @@ import { migrate, migrationStatus } from "#store/migrate.ts";
 
 import { defineVerb } from "./cli-arguments.ts";
 import { requireConfig } from "./config.ts";
-import { migrationTarget } from "./database.ts";
+import { migrationTarget, openDatabase, type MigrationTarget } from "./database.ts";
 import { type ExitCode, exitCodes } from "./exit.ts";
+import { writeLine } from "./output.ts";
 
-const write = (text: string): void => void process.stdout.write(`${text}\n`);
+async function onTarget<Value>(work: (target: MigrationTarget) => Promise<Value>): Promise<Value> {
+  const database = await openDatabase(requireConfig(process.env).database);
+  try {
+    return await work(migrationTarget(database.config));
+  } finally {
+    await database.release();
+  }
+}
 
 const status = defineVerb({
   name: "status",
   description: "Show what is applied, pending, edited or unknown; exit 1 unless all is applied",
   run: async (args): Promise<ExitCode> => {
-    const files = await migrationStatus(migrationTarget(requireConfig(process.env).database));
-    if (args.json) write(JSON.stringify(files));
+    const files = await onTarget(migrationStatus);
+    if (args.json) writeLine(JSON.stringify(files));
     else {
       for (const { kind, name, state, appliedAt } of files) {
-        write(
+        writeLine(
           `${state.padEnd(8)} ${kind.padEnd(9)} ${name.padEnd(24)} ${appliedAt ?? ""}`.trimEnd(),
         );
       }
@@ -30,8 +38,8 @@ export const migrateVerb = defineVerb({
   description: "Apply pending migrations and changed functions",
   verbs: { status: () => Promise.resolve(status) },
   run: async (args): Promise<void> => {
-    const applied = await migrate(migrationTarget(requireConfig(process.env).database));
-    if (args.json) write(JSON.stringify({ applied }));
-    else write(applied.length === 0 ? "nothing to apply" : `applied ${applied.join(", ")}`);
+    const applied = await onTarget(migrate);
+    if (args.json) writeLine(JSON.stringify({ applied }));
+    else writeLine(applied.length === 0 ? "nothing to apply" : `applied ${applied.join(", ")}`);
   },
 });

@@ -67,12 +67,13 @@ export async function sealFields(request: SealRequest): Promise<SealedBody> {
     return { key, stream, label: mark.label, tenant: keyring.tenant, value: body[field] };
   });
   const texts = await sealMany(items);
-  const sealed = present.map(({ field, mark }, index) => [
+  const sealed = present.map(({ field, mark }, index): [string, unknown] => [
     field,
     besideClear(texts[index] as Sealed, body[field], mark),
   ]);
+  const replaced = Object.fromEntries<unknown>(sealed);
   return {
-    body: { ...body, ...Object.fromEntries(sealed) },
+    body: { ...body, ...replaced },
     keyIds: [...new Set([...keys.values()].map(({ keyId }) => keyId))],
     subjectless: present.flatMap(({ field, subject }) => (subject === undefined ? field : [])),
   };

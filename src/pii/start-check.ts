@@ -16,7 +16,7 @@ const canaryPlace = {
 type Ring = ReadonlyMap<string, Kek>;
 
 async function requireLivingIds(ring: Ring, store: SubjectKeyStore): Promise<void> {
-  const lacking = (await store.livingKekIds()).filter((kekId) => !ring.has(kekId)).sort();
+  const lacking = (await store.livingKekIds()).filter((kekId) => !ring.has(kekId)).toSorted();
   if (lacking.length === 0) return;
   const kekIds = lacking.join(", ");
   const message = `PII_MASTER_KEYS lacks the master keys that living keys are under: ${kekIds}`;

@@ -1,9 +1,5 @@
-import { z } from "zod";
-
 /** Where a page of a list ended. Opaque to callers. */
 export type Cursor = { readonly position: number; readonly key: string };
-
-const cursorSchema = z.tuple([z.int().min(0), z.string().max(1_000)]);
 
 /** The cursor as callers carry it: base64url of JSON. */
 export const encodeCursor = ({ position, key }: Cursor): string =>
@@ -15,10 +11,15 @@ export const encodeCursor = ({ position, key }: Cursor): string =>
 export function decodeCursor(text: string): Cursor | undefined {
   try {
     const bytes = Uint8Array.fromBase64(text, { alphabet: "base64url" });
-    const parsed = cursorSchema.safeParse(JSON.parse(new TextDecoder().decode(bytes)));
-    return parsed.success ? { position: parsed.data[0], key: parsed.data[1] } : undefined;
+    const parsed: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    if (!Array.isArray(parsed)) return undefined;
+    const [position, key]: readonly unknown[] = parsed;
+    const isOurs = Number.isSafeInteger(position) && typeof key === "string";
+    return isOurs && !key.includes("\0") && key.isWellFormed()
+      ? { position: Number(position), key }
+      : undefined;
   } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
+    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
     throw error;
   }
 }

@@ -14,7 +14,7 @@
  * What it does not do: mend anything. Liveness says when this process should be replaced; readiness
  * when it should get no requests.
  */
-import type { Clock } from "#kernel/clock.ts";
+import { sleep, type Clock } from "#kernel/clock.ts";
 import { VarveError } from "#kernel/errors.ts";
 import { limits } from "#kernel/limits.ts";
 import { readHealth, type DatabaseHealth } from "#store/health.ts";
@@ -123,107 +123,106 @@ function subscriptionHealth(
   };
 }
 
-/** Makes the three reports. `pool` should have one connection that nobody else uses. */
-export function createHealth(pool: Pool, view: () => ProcessView, clock: Clock): Health {
+const isRunning = ({ worker }: ProcessView, nowMs: number): boolean =>
+  worker.state === "running" && nowMs - worker.lastBeatAtMs < BEAT_LATE_MS;
+
+/** The report where the database answered, or the code of why it did not. */
+function healthReport(
+  database: DatabaseHealth | string,
+  process: ProcessView,
+  nowMs: number,
+): HealthReport {
+  const running = isRunning(process, nowMs);
+  const { worker, startedAtMs } = process;
+  const reached = typeof database !== "string";
+  const subscriptions = (reached ? database.subscriptions : []).map((stored) =>
+    subscriptionHealth(
+      stored,
+      worker.subscriptions.find(({ name }) => name === stored.name),
+      { head: reached ? database.head : 0, nowMs, running },
+    ),
+  );
+  const count = (status: HealthStatus): number =>
+    subscriptions.filter((subscription) => subscription.status === status).length;
+  const own = reached && running ? "healthy" : "unhealthy";
+  return {
+    status: worst([own, ...subscriptions.map(({ status }) => status)]),
+    running,
+    subscriptionCount: subscriptions.length,
+    healthyCount: count("healthy"),
+    degradedCount: count("degraded"),
+    unhealthyCount: count("unhealthy"),
+    totalEventsProcessed: sum(subscriptions.map(({ eventsProcessed }) => eventsProcessed)),
+    totalEventsFailed: sum(subscriptions.map(({ eventsFailed }) => eventsFailed)),
+    totalLagEvents: sum(subscriptions.map(({ lagEvents }) => lagEvents)),
+    uptimeSeconds: (nowMs - startedAtMs) / 1000,
+    timestamp: timestamp(nowMs),
+    database: reached
+      ? { reachable: true, head: database.head, durable: isDurable(database), ...database.settings }
+      : { reachable: false, error: database },
+    partitions: reached ? database.partitions : {},
+    subscriptions,
+  };
+}
+
+const isDurable = ({ settings }: DatabaseHealth): boolean =>
+  settings.fsync === "on" && settings.fullPageWrites === "on";
+
+/** Alive while this process can make progress; the platform replaces it otherwise. */
+function livenessReport({ worker }: ProcessView, nowMs: number): LivenessReport {
+  const alive = worker.state !== "given-up";
+  return {
+    alive,
+    reason: alive ? "ok" : "the worker crashed too often",
+    details: {
+      worker: worker.state,
+      workerSilentMs: nowMs - worker.lastBeatAtMs,
+      workerCrashes: worker.crashes,
+    },
+    timestamp: timestamp(nowMs),
+  };
+}
+
+/** Looks at the database; everybody who asks while a look is under way gets the same one. */
+function createLook(pool: Pool) {
+  let underWay: Promise<DatabaseHealth | string> | undefined;
   const look = async (): Promise<DatabaseHealth | string> => {
     try {
       return await readHealth(pool, limits.healthMs);
     } catch (error) {
       if (error instanceof VarveError) return error.code;
       throw error;
+    } finally {
+      underWay = undefined;
     }
   };
-
-  const liveness = (): LivenessReport => {
-    const nowMs = clock();
-    const { worker } = view();
-    const silentMs = nowMs - worker.lastBeatAtMs;
-    const alive = worker.state !== "given-up";
-    return {
-      alive,
-      reason: alive ? "ok" : "the worker crashed too often",
-      details: { worker: worker.state, workerSilentMs: silentMs, workerCrashes: worker.crashes },
-      timestamp: timestamp(nowMs),
-    };
+  return async (): Promise<DatabaseHealth | string> => {
+    underWay ??= look();
+    const late = sleep(limits.healthMs).then(() => "database-timeout");
+    return Promise.race([underWay, late]);
   };
+}
 
-  const isRunning = (nowMs: number): boolean => {
-    const { worker } = view();
-    return worker.state === "running" && nowMs - worker.lastBeatAtMs < BEAT_LATE_MS;
-  };
+/** Makes the three reports. `pool` should be one that nobody else uses. */
+export function createHealth(pool: Pool, view: () => ProcessView, clock: Clock): Health {
+  const look = createLook(pool);
 
-  const unreachable = (code: string, nowMs: number): HealthReport => ({
-    status: "unhealthy",
-    running: isRunning(nowMs),
-    subscriptionCount: 0,
-    healthyCount: 0,
-    degradedCount: 0,
-    unhealthyCount: 0,
-    totalEventsProcessed: 0,
-    totalEventsFailed: 0,
-    totalLagEvents: 0,
-    uptimeSeconds: (nowMs - view().startedAtMs) / 1000,
-    timestamp: timestamp(nowMs),
-    database: { reachable: false, error: code },
-    partitions: {},
-    subscriptions: [],
-  });
-
-  const report = async (): Promise<HealthReport> => {
-    const database = await look();
-    const nowMs = clock();
-    if (typeof database === "string") return unreachable(database, nowMs);
-    const running = isRunning(nowMs);
-    const { startedAtMs, worker } = view();
-    const subscriptions = database.subscriptions.map((stored) =>
-      subscriptionHealth(
-        stored,
-        worker.subscriptions.find(({ name }) => name === stored.name),
-        { head: database.head, nowMs, running },
-      ),
-    );
-    const count = (status: HealthStatus): number =>
-      subscriptions.filter((subscription) => subscription.status === status).length;
-    const { settings } = database;
-    const durable = settings.fsync === "on" && settings.fullPageWrites === "on";
-    return {
-      status: worst([
-        running ? "healthy" : "unhealthy",
-        ...subscriptions.map(({ status }) => status),
-      ]),
-      running,
-      subscriptionCount: subscriptions.length,
-      healthyCount: count("healthy"),
-      degradedCount: count("degraded"),
-      unhealthyCount: count("unhealthy"),
-      totalEventsProcessed: sum(subscriptions.map(({ eventsProcessed }) => eventsProcessed)),
-      totalEventsFailed: sum(subscriptions.map(({ eventsFailed }) => eventsFailed)),
-      totalLagEvents: sum(subscriptions.map(({ lagEvents }) => lagEvents)),
-      uptimeSeconds: (nowMs - startedAtMs) / 1000,
-      timestamp: timestamp(nowMs),
-      database: { reachable: true, head: database.head, durable, ...settings },
-      partitions: database.partitions,
-      subscriptions,
-    };
-  };
-
-  const notReady = async (nowMs: number): Promise<string | undefined> => {
+  const notReady = async (): Promise<string | undefined> => {
     if (view().draining) return "shutting down";
     const database = await look();
     if (typeof database === "string") return database;
-    return isRunning(nowMs) ? undefined : "the worker is not running";
+    return isRunning(view(), clock()) ? undefined : "the worker is not running";
   };
 
   return {
-    report,
-    liveness,
+    report: async () => healthReport(await look(), view(), clock()),
+    liveness: () => livenessReport(view(), clock()),
     readiness: async () => {
-      const reason = await notReady(clock());
-      const { worker } = view();
+      const reason = await notReady();
       return {
         ready: reason === undefined,
         reason: reason ?? "ok",
-        details: { worker: worker.state },
+        details: { worker: view().worker.state },
         timestamp: timestamp(clock()),
       };
     },

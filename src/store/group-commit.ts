@@ -87,78 +87,92 @@ async function settle(pool: Pool, batch: readonly Entry[]): Promise<void> {
   }
 }
 
-/** One for each process: two would only wait for each other. */
-export function createGroupCommit(pool: Pool): GroupCommit {
-  let queue: Entry[] = [];
-  let queuedBytes = 0;
-  let inFlight = 0;
-  let draining = false;
+/** Appends that wait, at most one of a stream in each batch that is taken. */
+function createQueue() {
+  let waiting: Entry[] = [];
+  let bytes = 0;
   const busyStreams = new Set<string>();
-  let idle = Promise.withResolvers<void>();
 
-  /** The first entries that fit, at most one of a stream; the others stay in order. */
-  const takeBatch = (): readonly Entry[] => {
+  /** The first entries that fit; the others stay, in order. Empty where none may go yet. */
+  const take = (): readonly Entry[] => {
     const batch: Entry[] = [];
     const later: Entry[] = [];
     const passed = new Set<string>();
-    let bytes = 0;
-    for (const entry of queue) {
+    let taken = 0;
+    for (const entry of waiting) {
       const fits =
         batch.length < limits.batchAppends &&
-        (batch.length === 0 || bytes + entry.json.length <= limits.batchBytes) &&
+        (batch.length === 0 || taken + entry.json.length <= limits.batchBytes) &&
         !busyStreams.has(entry.stream) &&
         !passed.has(entry.stream);
-      if (fits) {
-        batch.push(entry);
-        busyStreams.add(entry.stream);
-        bytes += entry.json.length;
-      } else {
-        later.push(entry);
-        passed.add(entry.stream);
-      }
+      passed.add(entry.stream);
+      if (fits) taken += entry.json.length;
+      (fits ? batch : later).push(entry);
     }
-    queue = later;
-    queuedBytes -= bytes;
+    for (const { stream } of batch) busyStreams.add(stream);
+    waiting = later;
+    bytes -= taken;
     return batch;
   };
 
+  return {
+    take,
+    /** False where the queue is full. */
+    add: (entry: Entry): boolean => {
+      const full = waiting.length >= limits.queueAppends;
+      if (full || bytes + entry.json.length > limits.queueBytes) return false;
+      waiting.push(entry);
+      bytes += entry.json.length;
+      return true;
+    },
+    /** The streams of a batch may be in another one again. */
+    done: (batch: readonly Entry[]): void => {
+      for (const { stream } of batch) busyStreams.delete(stream);
+    },
+    isEmpty: () => waiting.length === 0,
+  };
+}
+
+/** One for each process: two would only wait for each other. */
+export function createGroupCommit(pool: Pool): GroupCommit {
+  const queue = createQueue();
+  let inFlight = 0;
+  let draining = false;
+  const idle = Promise.withResolvers<void>();
+
   const pump = (): void => {
-    while (inFlight < limits.batchesInFlight && queue.length > 0) {
-      const batch = takeBatch();
-      if (batch.length === 0) return;
+    while (inFlight < limits.batchesInFlight) {
+      const batch = queue.take();
+      if (batch.length === 0) break;
       inFlight += 1;
       void settle(pool, batch).then(() => {
         inFlight -= 1;
-        for (const entry of batch) busyStreams.delete(entry.stream);
+        queue.done(batch);
         pump();
-        if (inFlight === 0 && queue.length === 0) idle.resolve();
       });
     }
+    if (draining && inFlight === 0 && queue.isEmpty()) idle.resolve();
   };
 
   return {
     append: (append) => {
       if (draining) return Promise.reject(new VarveError("shutting-down", "no more appends"));
-      const json = JSON.stringify(append);
-      if (queue.length >= limits.queueAppends || queuedBytes + json.length > limits.queueBytes) {
-        return Promise.reject(new VarveError("database-timeout", "too many appends are waiting"));
-      }
       const entry: Entry = {
         stream: streamName(append.aggregateType, append.aggregateId),
         anyVersion: append.expectedVersion === null,
-        json,
+        json: JSON.stringify(append),
         outcome: Promise.withResolvers(),
       };
-      queue.push(entry);
-      queuedBytes += json.length;
+      if (!queue.add(entry)) {
+        return Promise.reject(new VarveError("database-timeout", "too many appends are waiting"));
+      }
       // Appends that were made in the same turn of the event loop belong together.
       queueMicrotask(pump);
       return entry.outcome.promise;
     },
     drain: () => {
       draining = true;
-      if (inFlight === 0 && queue.length === 0) return Promise.resolve();
-      idle = Promise.withResolvers();
+      pump();
       return idle.promise;
     },
   };

@@ -17,12 +17,12 @@
  * What it does not do: LISTEN, session state, retries of writes. It works through a pooler in
  * transaction mode if `prepare` is off.
  */
-import postgres from "postgres";
+import type postgres from "postgres";
 
-import { sleep } from "#kernel/clock.ts";
-import { Defect, VarveError } from "#kernel/errors.ts";
+import { VarveError } from "#kernel/errors.ts";
 import { limits } from "#kernel/limits.ts";
 
+import { connect, runWithin, type Connection } from "./connection.ts";
 import { translate } from "./sqlstate.ts";
 
 export type PoolOptions = {
@@ -55,84 +55,40 @@ export type Pool = {
   readonly close: (graceMs: number) => Promise<void>;
 };
 
-const CONNECT_TIMEOUT_S = 5;
 /** After the server's own time-out there must be room for its error to arrive. */
 const REPLY_GRACE_MS = 1_000;
-/** How long a cancelled statement may take to say so before its connection is dropped. */
-const CANCEL_GRACE_MS = 500;
-const LIFETIME_S = 30 * 60;
 
-const safeInteger = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value)) throw new Defect("an int8 is past 2^53");
-  return value;
-};
-
-/** `2026-11-23 12:49:04.8+00` as `2026-11-23T12:49:04.800000Z`. */
-const isoTime = (text: string): string => {
-  const [seconds = "", fraction = ""] = text.replace(/\+00$/, "").split(".");
-  return `${seconds.replace(" ", "T")}.${fraction.padEnd(6, "0")}Z`;
-};
-
-const types = {
-  bigint: { to: 20, from: [20], serialize: String, parse: safeInteger },
-  date: { to: 1184, from: [1184], serialize: String, parse: isoTime },
-};
-
-/** One connection that opens itself when it is first used. */
-function connect(options: PoolOptions) {
-  return postgres(options.url, {
-    max: 1,
-    fetch_types: false,
-    prepare: options.prepare,
-    connect_timeout: CONNECT_TIMEOUT_S,
-    max_lifetime: LIFETIME_S,
-    backoff: () => 0,
-    onnotice: () => {},
-    types,
-    ...(options.ssl === undefined ? {} : { ssl: options.ssl }),
-    connection: {
-      application_name: options.applicationName,
-      TimeZone: "UTC",
-      statement_timeout: options.statementTimeoutMs,
-    },
-  });
-}
-
-type Connection = ReturnType<typeof connect>;
-
-/** Opens nothing yet: connections are made when calls need them. */
-export function openPool(options: PoolOptions): Pool {
+/** The places of a pool: each holds one connection, and one caller at a time. */
+function openPlaces(options: PoolOptions) {
   const idle: Connection[] = [];
   const busy = new Set<Connection>();
   const waiting: PromiseWithResolvers<Connection>[] = [];
   let closed = false;
 
-  const hand = (connection: Connection): void => {
+  const occupy = (connection: Connection): Connection => {
+    busy.add(connection);
+    return connection;
+  };
+
+  const release = (connection: Connection): void => {
     busy.delete(connection);
     const next = waiting.shift();
     if (next === undefined) idle.push(connection);
-    else {
-      busy.add(connection);
-      next.resolve(connection);
-    }
+    else next.resolve(occupy(connection));
   };
 
-  const drop = (connection: Connection): void => {
-    void connection.end({ timeout: 0 }).catch(() => {});
-    if (!closed) hand(connect(options));
+  /** Cuts the connection off and gives its place to a new one. */
+  const replace = (connection: Connection): void => {
+    void connection.end({ timeout: 0 }).catch(() => undefined);
     busy.delete(connection);
+    if (!closed) release(connect(options));
   };
 
   const acquire = async (): Promise<Connection> => {
     if (closed) throw new VarveError("shutting-down", "the pool is closed");
-    const free =
-      idle.pop() ??
-      (busy.size < options.size && waiting.length === 0 ? connect(options) : undefined);
-    if (free !== undefined) {
-      busy.add(free);
-      return free;
-    }
+    const free = idle.pop();
+    if (free !== undefined) return occupy(free);
+    if (busy.size < options.size) return occupy(connect(options));
     if (waiting.length >= limits.poolWaiters) {
       throw new VarveError("database-timeout", "too many calls wait for a connection");
     }
@@ -140,70 +96,52 @@ export function openPool(options: PoolOptions): Pool {
     waiting.push(place);
     const timer = setTimeout(() => {
       const index = waiting.indexOf(place);
-      if (index < 0) return;
-      waiting.splice(index, 1);
+      if (index >= 0) waiting.splice(index, 1);
       place.reject(new VarveError("database-timeout", "no connection was free in time"));
     }, options.acquireTimeoutMs);
     return place.promise.finally(() => clearTimeout(timer));
   };
 
-  /** The rows, or undefined where nothing came in time and the connection must go. */
-  const run = async (
-    connection: Connection,
-    statement: Statement,
-    parameters: readonly Parameter[],
-    deadlineMs: number,
-  ): Promise<readonly Row[] | undefined> => {
-    const pending = connection.unsafe<Row[]>(statement.text, [...parameters], {
-      prepare: options.prepare,
-    });
-    const reply = pending.then((rows) => rows as readonly Row[]);
-    const timer = new AbortController();
-    const late = sleep(deadlineMs, timer.signal).then(() => undefined);
-    try {
-      const first = await Promise.race([reply, late]);
-      if (first !== undefined) return first;
-      pending.cancel();
-      return await Promise.race([
-        reply,
-        sleep(CANCEL_GRACE_MS, timer.signal).then(() => undefined),
-      ]);
-    } finally {
-      timer.abort();
-      reply.catch(() => {});
+  const close = async (graceMs: number): Promise<void> => {
+    closed = true;
+    for (const place of waiting.splice(0)) {
+      place.reject(new VarveError("shutting-down", "the pool is closed"));
     }
+    const all = [...idle.splice(0), ...busy];
+    await Promise.all(all.map((connection) => connection.end({ timeout: graceMs / 1000 })));
   };
 
+  return { acquire, release, replace, close };
+}
+
+/** Opens nothing yet: connections are made when calls need them. */
+export function openPool(options: PoolOptions): Pool {
+  const places = openPlaces(options);
+  const { prepare, statementTimeoutMs } = options;
   return {
     query: async <Result extends Row>(
       statement: Statement,
       parameters: readonly Parameter[],
-      deadlineMs = options.statementTimeoutMs + REPLY_GRACE_MS,
+      deadlineMs = statementTimeoutMs + REPLY_GRACE_MS,
     ) => {
-      const connection = await acquire();
+      const connection = await places.acquire();
+      let rows: readonly Row[] | undefined;
       try {
-        const rows = await run(connection, statement, parameters, deadlineMs);
-        if (rows !== undefined) {
-          hand(connection);
-          return rows as readonly Result[];
-        }
+        rows = await runWithin(connection, statement, parameters, { prepare, deadlineMs });
       } catch (error) {
-        hand(connection);
+        places.release(connection);
         throw translate(error, statement.name);
       }
-      drop(connection);
-      throw new VarveError("database-timeout", "the database did not answer in time", {
-        statement: statement.name,
-        replyLost: true,
-      });
-    },
-    close: async (graceMs) => {
-      closed = true;
-      for (const place of waiting.splice(0)) {
-        place.reject(new VarveError("shutting-down", "the pool is closed"));
+      if (rows === undefined) {
+        places.replace(connection);
+        throw new VarveError("database-timeout", "the database did not answer in time", {
+          statement: statement.name,
+          replyLost: true,
+        });
       }
-      const all = [...idle.splice(0), ...busy];
-      await Promise.all(all.map((connection) => connection.end({ timeout: graceMs / 1000 })));
+      places.release(connection);
+      return rows as readonly Result[];
     },
+    close: places.close,
   };
 }

@@ -48,102 +48,126 @@ export type Loop = {
   readonly report: () => readonly SubscriptionReport[];
 };
 
+type Context = LoopOptions & { readonly subscriptions: readonly Subscription[] };
+
+/** Takes and renews leases; answers when they are due again. */
+async function renewLeases(context: Context): Promise<number> {
+  // Measured from before the sending: the lease cannot end earlier than we think.
+  const sentAtMs = context.clock();
+  const names = context.subscriptions.map(({ view }) => view.name);
+  const leases = await acquireLeases(context.pool, context.owner, names, limits.leaseMs);
+  for (const subscription of context.subscriptions) {
+    subscription.hold(leases.find((lease) => lease.subscription === subscription.view.name));
+  }
+  return sentAtMs + limits.leaseRenewMs;
+}
+
+/** Brings one subscription to the end of the page. Its failure is its own. */
+async function feed(
+  { pool, log }: Context,
+  subscription: Subscription,
+  page: readonly StoredEvent[],
+): Promise<void> {
+  const { lease, view } = subscription;
+  const toPosition = page.at(-1)?.position ?? 0;
+  if (lease === undefined || lease.position >= toPosition) return;
+  try {
+    const { epoch, position: fromPosition } = lease;
+    const applied = await projectPage(pool, {
+      view,
+      epoch,
+      fromPosition,
+      toPosition,
+      events: page,
+    });
+    if (applied) subscription.advance(toPosition);
+    else subscription.hold(undefined);
+  } catch (error) {
+    if (error instanceof Defect) throw error;
+    const ofEvent = !(error instanceof VarveError);
+    const code = ofEvent ? "view-failed" : error.code;
+    subscription.fail(code, ofEvent);
+    log.error({ subscription: view.name, code, error }, "a subscription cannot go on");
+  }
+}
+
+/** Reads after the slowest checkpoint and feeds every view. True if there may be more at once. */
+async function readAndFeed(context: Context): Promise<boolean> {
+  const due = context.subscriptions.flatMap((subscription) =>
+    subscription.lease !== undefined && subscription.isDue()
+      ? [{ subscription, position: subscription.lease.position }]
+      : [],
+  );
+  if (due.length === 0) return false;
+  // 2. Read.
+  const from = Math.min(...due.map(({ position }) => position));
+  const page = await readAfter(context.pool, from, context.batchSize);
+  for (const [index, event] of page.entries()) {
+    invariant(event.position === from + 1 + index, "the log has a gap");
+  }
+  // 3. Fold and write, for each view on its own.
+  await Promise.all(due.map(({ subscription }) => feed(context, subscription, page)));
+  // 4. Say how close we are.
+  for (const { subscription } of due) subscription.seen(page.length === context.batchSize);
+  return page.length > 0;
+}
+
+/** Nothing can be read: every subscription says so, and the loop waits a moment. */
+async function backOff({ subscriptions, log }: Context, error: unknown): Promise<void> {
+  if (!(error instanceof VarveError)) throw error;
+  for (const subscription of subscriptions) subscription.fail(error.code, false);
+  const passing = isCode(error, "database-unavailable", "database-timeout");
+  log[passing ? "warn" : "error"]({ code: error.code, error }, "the log cannot be read");
+  await sleep(limits.backoffMsMin * (1 + Math.random()));
+}
+
+/** The wait between two looks: until a hint, or for an interval that doubles while nothing comes. */
+function createRest() {
+  let news = new AbortController();
+  let pauseMs: number = limits.pollMsMin;
+  return {
+    wake: (): void => news.abort(),
+    reset: (): void => {
+      pauseMs = limits.pollMsMin;
+    },
+    take: async (): Promise<void> => {
+      await sleep(pauseMs, news.signal);
+      pauseMs = news.signal.aborted ? limits.pollMsMin : Math.min(pauseMs * 2, limits.pollMsMax);
+      if (news.signal.aborted) news = new AbortController();
+    },
+  };
+}
+
 /** Makes the loop; nothing runs yet. */
 export function createLoop(options: LoopOptions): Loop {
   const { pool, owner, clock, log } = options;
   const subscriptions = options.views.map((view) => createSubscription(view, clock));
+  const context: Context = { ...options, subscriptions };
+  const rest = createRest();
   let draining = false;
-  let news = new AbortController();
   let renewAtMs = 0;
-  let pauseMs: number = limits.pollMsMin;
-
-  const renewLeases = async (): Promise<void> => {
-    // Measured from before the sending: the lease cannot end earlier than we think.
-    const sentAtMs = clock();
-    const names = subscriptions.map(({ view }) => view.name);
-    const leases = await acquireLeases(pool, owner, names, limits.leaseMs);
-    renewAtMs = sentAtMs + limits.leaseRenewMs;
-    for (const subscription of subscriptions) {
-      subscription.hold(leases.find((lease) => lease.subscription === subscription.view.name));
-    }
-  };
-
-  /** Brings one subscription to the end of the page. Its failure is its own. */
-  const feed = async (subscription: Subscription, page: readonly StoredEvent[]): Promise<void> => {
-    const { lease, view } = subscription;
-    const toPosition = page.at(-1)?.position ?? 0;
-    if (lease === undefined || lease.position >= toPosition) return;
-    try {
-      const { epoch, position } = lease;
-      const whole = { view, epoch, fromPosition: position, toPosition, events: page };
-      if (await projectPage(pool, whole)) subscription.advance(toPosition);
-      else {
-        subscription.hold(undefined);
-        renewAtMs = 0;
-      }
-    } catch (error) {
-      if (error instanceof Defect) throw error;
-      const code = error instanceof VarveError ? error.code : "view-failed";
-      subscription.fail(code);
-      log.error({ subscription: view.name, code, error }, "a subscription cannot go on");
-    }
-  };
-
-  /** One look at the log. True if there may be more at once. */
-  const step = async (): Promise<boolean> => {
-    // 1. Keep the leases.
-    if (clock() >= renewAtMs) await renewLeases();
-    // 2. Read after the slowest checkpoint.
-    const active = subscriptions.filter((subscription) => subscription.isDue());
-    const positions = active.map(({ lease }) => lease?.position ?? 0);
-    if (active.length === 0) return false;
-    const from = Math.min(...positions);
-    const page = await readAfter(pool, from, options.batchSize);
-    for (const [index, event] of page.entries()) {
-      invariant(event.position === from + 1 + index, "the log has a gap");
-    }
-    // 3. Fold and write, for each view on its own.
-    await Promise.all(active.map((subscription) => feed(subscription, page)));
-    // 4. Say how close we are.
-    const full = page.length === options.batchSize;
-    for (const subscription of active) subscription.seen(full);
-    return page.length > 0;
-  };
-
-  /** Waits for a hint or for the poll interval, which doubles while nothing happens. */
-  const rest = async (): Promise<void> => {
-    await sleep(pauseMs, news.signal);
-    pauseMs = news.signal.aborted ? limits.pollMsMin : Math.min(pauseMs * 2, limits.pollMsMax);
-    if (news.signal.aborted && !draining) news = new AbortController();
-  };
-
-  const backOff = async (error: unknown): Promise<void> => {
-    if (!(error instanceof VarveError)) throw error;
-    for (const subscription of subscriptions) subscription.fail(error.code);
-    const level = isCode(error, "database-unavailable", "database-timeout") ? "warn" : "error";
-    log[level]({ code: error.code, error }, "the log cannot be read");
-    renewAtMs = 0;
-    await sleep(limits.backoffMsMin * (1 + Math.random()));
-  };
 
   return {
     run: async () => {
       while (!draining) {
         try {
-          if (await step()) pauseMs = limits.pollMsMin;
-          else await rest();
+          // 1. Keep the leases.
+          if (clock() >= renewAtMs) renewAtMs = await renewLeases(context);
+          if (await readAndFeed(context)) rest.reset();
+          else if (!draining) await rest.take();
         } catch (error) {
-          await backOff(error);
+          renewAtMs = 0;
+          await backOff(context, error);
         }
       }
       await releaseLeases(pool, owner).catch((error: unknown) => {
         log.warn({ error }, "leases were not released: they will expire");
       });
     },
-    wake: () => news.abort(),
+    wake: rest.wake,
     drain: () => {
       draining = true;
-      news.abort();
+      rest.wake();
     },
     report: () => subscriptions.map((subscription) => subscription.report()),
   };

@@ -10,7 +10,7 @@ export type SubscriptionReport = {
   /** Whether this process holds the lease. */
   readonly held: boolean;
   readonly state: SubscriptionState;
-  /** Failures since the start of the worker, and in the last minute. */
+  /** Events that failed since the start of the worker; failures of any kind in the last minute. */
   readonly eventsFailed: number;
   readonly errorsLastMinute: number;
   /** A code, never a message: messages can quote values. */

@@ -17,7 +17,8 @@ export type Subscription = {
   readonly advance: (position: number) => void;
   /** A look at the log went well; `more` where its page was full. */
   readonly seen: (more: boolean) => void;
-  readonly fail: (code: string) => void;
+  /** A failure; `ofEvent` where it is the view's own code that fails on an event. */
+  readonly fail: (code: string, ofEvent: boolean) => void;
   readonly report: () => SubscriptionReport;
 };
 
@@ -55,9 +56,10 @@ export function createSubscription(view: View, clock: Clock): Subscription {
     seen: (more) => {
       if (failures === 0) state = more ? "catching_up" : "live";
     },
-    fail: (code) => {
+    fail: (code, ofEvent) => {
       failures += 1;
-      eventsFailed += 1;
+      // However often it is tried again, it is one event that fails.
+      if (ofEvent && failures === 1) eventsFailed += 1;
       lastError = code;
       state = "error";
       failedAtMs = [...failedAtMs.slice(-REMEMBERED + 1), clock()];

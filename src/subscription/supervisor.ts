@@ -34,83 +34,103 @@ export type Supervisor = {
   readonly status: () => WorkerStatus;
 };
 
+/** Counts crashes within the window; true when there were too many. */
+function createCrashCount(clock: Clock) {
+  let atMs: readonly number[] = [];
+  return {
+    add: (): boolean => {
+      const nowMs = clock();
+      atMs = [...atMs, nowMs].filter((one) => one > nowMs - limits.workerCrashWindowMs);
+      return atMs.length >= limits.workerCrashes;
+    },
+    count: (): number => atMs.length,
+  };
+}
+
+/** Opens the thread. `onClose` is called once, however it ends. */
+function openThread(
+  { worker, log }: SupervisorOptions,
+  receive: (message: FromWorker) => void,
+  onClose: (thread: Worker) => void,
+): Worker {
+  const thread = new Worker(new URL("./worker.ts", import.meta.url).href);
+  thread.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => receive(data));
+  thread.addEventListener("error", (event) => {
+    event.preventDefault();
+    log.error({ reason: event.message }, "the worker has thrown");
+  });
+  thread.addEventListener("close", () => onClose(thread));
+  send(thread, { type: "start", options: worker });
+  return thread;
+}
+
+function send(thread: Worker | undefined, message: ToWorker): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+  thread?.postMessage(message);
+}
+
 /** Starts the worker. */
 export function superviseWorker(options: SupervisorOptions): Supervisor {
   const { clock, log } = options;
-  let worker: Worker | undefined;
+  const crashes = createCrashCount(clock);
+  const drained = Promise.withResolvers<boolean>();
+  let thread: Worker | undefined;
   let state: WorkerStatus["state"] = "starting";
   let lastBeatAtMs = clock();
   let subscriptions: readonly SubscriptionReport[] = [];
-  let crashedAtMs: number[] = [];
-  const drained = Promise.withResolvers<boolean>();
-
-  const send = (message: ToWorker): void => worker?.postMessage(message);
 
   const receive = (message: FromWorker): void => {
     lastBeatAtMs = clock();
     if (message.type === "ready" && state === "starting") state = "running";
     else if (message.type === "beat") ({ subscriptions } = message);
     else if (message.type === "log") log[message.level](message.fields, message.message);
-    else if (message.type === "drained") {
-      state = "stopped";
-      drained.resolve(true);
-    }
-  };
-
-  const crashed = (): void => {
-    const nowMs = clock();
-    crashedAtMs = [...crashedAtMs, nowMs].filter(
-      (atMs) => atMs > nowMs - limits.workerCrashWindowMs,
-    );
-    log.error({ crashes: crashedAtMs.length }, "the worker has crashed");
-    if (crashedAtMs.length >= limits.workerCrashes) {
-      state = "given-up";
-      options.onGivenUp();
-    } else start();
+    else if (message.type === "drained") drained.resolve(true);
   };
 
   const start = (): void => {
-    const started = new Worker(new URL("./worker.ts", import.meta.url).href);
-    worker = started;
-    state = "starting";
+    if (state === "stopped") return;
     lastBeatAtMs = clock();
-    started.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => receive(data));
-    started.addEventListener("error", (event) => {
-      event.preventDefault();
-      log.error({ reason: event.message }, "the worker has thrown");
+    thread = openThread(options, receive, (closed) => {
+      if (closed !== thread) return;
+      thread = undefined;
+      if (state === "draining" || state === "stopped") drained.resolve(false);
+      else onCrash();
     });
-    started.addEventListener("close", () => {
-      if (worker !== started) return;
-      worker = undefined;
-      if (state === "draining") drained.resolve(false);
-      else if (state !== "stopped") crashed();
-    });
-    send({ type: "start", options: options.worker });
+  };
+
+  const onCrash = (): void => {
+    const tooMany = crashes.add();
+    log.error({ crashes: crashes.count() }, "the worker has crashed");
+    state = tooMany ? "given-up" : "starting";
+    if (tooMany) options.onGivenUp();
+    else setTimeout(start, limits.backoffMsMin * 2 ** crashes.count());
   };
 
   const watchdog = setInterval(() => {
-    if (state === "stopped" || state === "given-up") return;
-    if (clock() - lastBeatAtMs < limits.beatSilenceMs) return;
-    log.error({ silentMs: clock() - lastBeatAtMs }, "the worker does not beat");
-    lastBeatAtMs = clock();
-    worker?.terminate();
+    const silentMs = clock() - lastBeatAtMs;
+    if (thread === undefined || silentMs < limits.beatSilenceMs) return;
+    log.error({ silentMs }, "the worker does not beat");
+    thread.terminate();
   }, limits.leaseRenewMs);
 
   start();
   return {
-    hint: (position) => send({ type: "hint", position }),
+    hint: (position) => send(thread, { type: "hint", position }),
     drain: async (timeoutMs) => {
-      if (state === "given-up" || worker === undefined) return false;
+      clearInterval(watchdog);
+      if (thread === undefined) {
+        state = "stopped";
+        return false;
+      }
       state = "draining";
-      send({ type: "drain" });
+      send(thread, { type: "drain" });
       const late = setTimeout(() => drained.resolve(false), timeoutMs);
       const inTime = await drained.promise;
       clearTimeout(late);
-      clearInterval(watchdog);
       state = "stopped";
-      worker?.terminate();
+      thread?.terminate();
       return inTime;
     },
-    status: () => ({ state, lastBeatAtMs, crashes: crashedAtMs.length, subscriptions }),
+    status: () => ({ state, lastBeatAtMs, crashes: crashes.count(), subscriptions }),
   };
 }

@@ -135,6 +135,18 @@ describe("checkWebStandards", () => {
     expect(messages(checkWebStandards, "src/pii/a.ts", labels)).toEqual([]);
   });
 
+  test("rule is silent when the name is a parameter's or a variable's", () => {
+    const local = "const a = (process: A) => process.b; { const { Buffer } = c; Buffer.d; }";
+    expect(messages(checkWebStandards, "src/pii/a.ts", local)).toEqual([]);
+  });
+
+  test("rule reports it when the name is bound only elsewhere", () => {
+    const elsewhere = "const a = (process: A) => process.b; process.exit();";
+    expect(messages(checkWebStandards, "src/pii/a.ts", elsewhere)).toEqual([
+      "process is not a web standard",
+    ]);
+  });
+
   test("rule is silent when another room names Bun", () => {
     expect(messages(checkWebStandards, "src/store/a.ts", text)).toEqual([]);
   });
@@ -200,12 +212,14 @@ describe("texts", () => {
   test("rule reports a suppression when it has no reason", () => {
     const text = `// oxlint-disable-next-line no-console
 // @ts-expect-error
-// eslint-disable-next-line no-console --
+// oxlint-disable-next-line no-console --
+// @ts-ignore with a reason, but it would outlive its cause
 /* oxlint-disable no-console -- the command line prints */
+// @ts-expect-error The field is sealed.
 // A comment that mentions @ts-expect-error.
 `;
     expect(checkSuppressions([{ path: "src/a/a.ts", text }]).map(({ line }) => line)).toEqual([
-      1, 2, 3,
+      1, 2, 3, 4,
     ]);
   });
 

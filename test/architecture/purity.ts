@@ -41,6 +41,24 @@ function isLabel(node: Node, around: readonly Node[]): boolean {
   return parent["key"] === node;
 }
 
+/** The names that a pattern binds, a default's and a type's among them: too many do no harm. */
+function namesIn(pattern: unknown): readonly string[] {
+  if (typeof pattern !== "object" || pattern === null) return [];
+  const own = nameOf(pattern);
+  return [...(own === undefined ? [] : [own]), ...Object.values(pattern).flatMap(namesIn)];
+}
+
+/** Whether the name is a parameter or a variable of the code around, and so not the global one. */
+const isBound = (name: string, around: readonly Node[]): boolean =>
+  around.some(({ type, params, param, body }) => {
+    const declared = type === "Program" || type === "BlockStatement" ? body : [];
+    const variables = (declared as readonly Node[])
+      .filter((statement) => statement.type === "VariableDeclaration")
+      .flatMap((statement) => statement["declarations"] as readonly Node[])
+      .map((declarator) => declarator["id"]);
+    return namesIn([params, param, variables]).includes(name);
+  });
+
 const inRoom = (path: string, room: string): boolean => path.startsWith(`src/${room}/`);
 
 /** `kernel`, `domain`, `pii`, `command`, `query` and `http` name nothing that only Bun or Node has. */
@@ -49,7 +67,8 @@ export function checkWebStandards(sources: readonly Source[]): readonly Violatio
   for (const source of sources.filter(({ path }) => webRooms.some((room) => inRoom(path, room)))) {
     walk(source, (node, around) => {
       const name = nameOf(node);
-      if (name === undefined || !runtimeGlobals.has(name) || isLabel(node, around)) return;
+      if (name === undefined || !runtimeGlobals.has(name)) return;
+      if (isLabel(node, around) || isBound(name, around)) return;
       const message = `${name} is not a web standard`;
       found.push({ path: source.path, line: lineAt(source.text, node.start), message });
     });
@@ -61,7 +80,8 @@ export function checkWebStandards(sources: readonly Source[]): readonly Violatio
 function impurity(node: Node, around: readonly Node[]): string | null {
   const name = nameOf(node);
   if (name !== undefined) {
-    return impureGlobals.has(name) && !isLabel(node, around) ? name : null;
+    const impure = impureGlobals.has(name) && !isLabel(node, around) && !isBound(name, around);
+    return impure ? name : null;
   }
   const callee = node["callee"];
   if (node.type === "NewExpression" && nameOf(callee) === "Date") {

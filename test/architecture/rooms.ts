@@ -15,7 +15,7 @@ type Room = {
 const web = { builtins: false } as const;
 const bun = { builtins: true } as const;
 
-/** Who may import what. Change it together with the table in the README. */
+/** Who may import what: the table of rooms. */
 export const rooms: Readonly<Record<string, Room>> = {
   kernel: { rooms: [], packages: ["zod"], ...web },
   domain: { rooms: ["kernel"], packages: ["zod"], ...web },
@@ -24,7 +24,11 @@ export const rooms: Readonly<Record<string, Room>> = {
   command: { rooms: ["domain", "pii", "store", "kernel"], packages: [], ...web },
   subscription: { rooms: ["domain", "pii", "store", "kernel"], packages: [], ...bun },
   query: { rooms: ["domain", "pii", "store", "kernel"], packages: [], ...web },
-  http: { rooms: ["command", "query", "domain", "kernel"], packages: ["hono", "@hono/"], ...web },
+  http: {
+    rooms: ["command", "query", "domain", "kernel"],
+    packages: ["hono", "@hono/", "zod"],
+    ...web,
+  },
   telemetry: {
     rooms: ["kernel"],
     packages: ["pino", "pino-pretty", "@opentelemetry/", "@hono/otel"],

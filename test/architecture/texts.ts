@@ -1,12 +1,14 @@
 import { lineAt, parse, walk } from "./source.ts";
 import type { Source, Violation } from "./source.ts";
 
-/** A suppressed rule says why, after two dashes. */
+const withReason = /^\s*(oxlint-disable\S* .*\s--\s+\S|@ts-expect-error\s+\S)/;
+
+/** A suppressed rule says why: oxlint's after two dashes, the compiler's after its name. */
 export const checkSuppressions = (sources: readonly Source[]): readonly Violation[] =>
   sources.flatMap((source) =>
     parse(source)
       .comments.filter(({ value }) => /^\s*(oxlint-disable|eslint-disable|@ts-)/.test(value))
-      .filter(({ value }) => !/\s--\s+\S/.test(value))
+      .filter(({ value }) => !withReason.test(value))
       .map(({ start }) => {
         const line = lineAt(source.text, start);
         return { path: source.path, line, message: "a suppression without its reason" };

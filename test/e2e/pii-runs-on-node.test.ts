@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { knownAnswers, promised, sameEverywhere } from "#test/unit/pii/known-answers.ts";
 
 const node = Bun.which("node");
-if (node === null) console.warn("skipped: there is no node on the PATH to run the cryptography on");
+if (node === null) {
+  process.stderr.write("skipped: there is no node on the PATH to run the cryptography on\n");
+}
 
 const answersPath = new URL("../unit/pii/known-answers.ts", import.meta.url).pathname;
 

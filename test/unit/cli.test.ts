@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { VarveError } from "#kernel/errors.ts";
-import { defineVerb, findCall, type Verb, type Verbs } from "#ops/cli-arguments.ts";
+import { defineVerb, findCall, type Verbs } from "#ops/cli-arguments.ts";
 import { runCli, verbs } from "#ops/cli.ts";
 import { type ExitCode, exitCodeOf, exitCodes, UsageError } from "#ops/exit.ts";
 
@@ -42,13 +42,13 @@ function sampleVerbs(calls: unknown[], failure: unknown): Verbs {
     run: ({ json }) => void calls.push(["status", json]),
   });
   return {
-    keys: defineVerb({ name: "keys", description: "API keys", verbs: { create } }),
-    migrate: async () =>
+    stamps: defineVerb({ name: "stamps", description: "API keys", verbs: { create } }),
+    shelve: async () =>
       defineVerb({
-        name: "migrate",
+        name: "shelve",
         description: "Bring the schema up to date",
         verbs: { status: async () => status },
-        run: () => void calls.push(["migrate"]),
+        run: () => void calls.push(["shelve"]),
       }),
     verify: defineVerb({
       name: "verify",
@@ -70,7 +70,7 @@ const lastLine = (text: string): string | undefined => text.trimEnd().split("\n"
 describe("the command line", () => {
   test("runs a verb, its words and flags taken apart", async () => {
     const { exitCode, calls, error } = await run([
-      "keys",
+      "stamps",
       "create",
       "-s",
       "admin",
@@ -85,8 +85,8 @@ describe("the command line", () => {
   });
 
   test("runs the word and not its parent as well when a verb can run itself", async () => {
-    expect((await run(["migrate", "status"])).calls).toEqual([["status", undefined]]);
-    expect((await run(["migrate"])).calls).toEqual([["migrate"]]);
+    expect((await run(["shelve", "status"])).calls).toEqual([["status", undefined]]);
+    expect((await run(["shelve"])).calls).toEqual([["shelve"]]);
   });
 
   test("ends with the code that the verb returned", async () => {
@@ -97,15 +97,15 @@ describe("the command line", () => {
     [[], "say what to do"],
     [["nope"], "unknown: nope"],
     [["constructor"], "unknown: constructor"],
-    [["keys"], "say what to do"],
-    [["keys", "toString"], "unknown: keys toString"],
-    [["migrate", "now"], "unknown: migrate now"],
-    [["--quiet", "migrate"], "flags follow the verb"],
-    [["migrate", "--dry-run"], "Unknown option '--dry-run'"],
-    [["migrate", "status", "-x"], "Unknown option '-x'"],
-    [["keys", "create"], "Missing required argument: --scopes"],
-    [["keys", "create", "--scopes"], "Option '-s, --scopes <value>' argument missing"],
-    [["keys", "create", "-s", "a", "one", "two"], "one word too many: two"],
+    [["stamps"], "say what to do"],
+    [["stamps", "toString"], "unknown: stamps toString"],
+    [["shelve", "now"], "unknown: shelve now"],
+    [["--quiet", "shelve"], "flags follow the verb"],
+    [["shelve", "--dry-run"], "Unknown option '--dry-run'"],
+    [["shelve", "status", "-x"], "Unknown option '-x'"],
+    [["stamps", "create"], "Missing required argument: --scopes"],
+    [["stamps", "create", "--scopes"], "Option '-s, --scopes <value>' argument missing"],
+    [["stamps", "create", "-s", "a", "one", "two"], "one word too many: two"],
     [["verify", "--json=1"], "Option '--json' does not take an argument"],
     [["no\u001b[2Jpe"], "unknown: no?[2Jpe"],
   ])("does nothing and shows usage when it is given %j", async (argv, message) => {
@@ -116,14 +116,14 @@ describe("the command line", () => {
   });
 
   test("writes one line of JSON when a call is not understood under --json", async () => {
-    const { exitCode, error } = await run(["migrate", "now", "--json"]);
+    const { exitCode, error } = await run(["shelve", "now", "--json"]);
     expect({ exitCode, error: JSON.parse(error) as unknown }).toEqual({
       exitCode: 2,
-      error: { error: { code: "usage", message: "unknown: migrate now", exitCode: 2 } },
+      error: { error: { code: "usage", message: "unknown: shelve now", exitCode: 2 } },
     });
   });
 
-  test.each([[["--help"]], [["keys", "--help"]], [["keys", "create", "-h"]]])(
+  test.each([[["--help"]], [["stamps", "--help"]], [["stamps", "create", "-h"]]])(
     "shows usage on stdout and does nothing when help is asked for",
     async (argv) => {
       const { exitCode, out, error, calls } = await run(argv);
@@ -160,7 +160,7 @@ describe("the command line", () => {
 test("every verb has --json when it can run", async () => {
   const lacking: string[] = [];
   const visit = async (words: readonly string[]): Promise<void> => {
-    const { verb } = await findCall({ subCommands: verbs } as Verb, words);
+    const { verb } = await findCall({ subCommands: verbs }, words);
     const args = (verb.args ?? {}) as Readonly<Record<string, unknown>>;
     if (verb.run !== undefined && !("json" in args)) lacking.push(words.join(" "));
     const children = (verb.subCommands ?? {}) as Verbs;

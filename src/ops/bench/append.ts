@@ -14,6 +14,8 @@ import { createGroupCommit } from "#store/group-commit.ts";
 import type { Pool } from "#store/pool.ts";
 import { queries } from "#store/statements.ts";
 
+import { ascending, median, quantile } from "./statistics.ts";
+
 export type Measured = {
   readonly perSecond: number;
   /** Of one append, from the call to its outcome. */
@@ -38,15 +40,6 @@ export type AppendBenchOptions = {
   /** Characters of the payload's filler. */
   readonly payloadSize: number;
 };
-
-const quantile = (sorted: readonly number[], share: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-
-const median = (values: readonly number[]): number =>
-  quantile(
-    values.toSorted((left, right) => left - right),
-    0.5,
-  );
 
 function sample(payloadSize: number): Append {
   return {
@@ -84,7 +77,7 @@ async function drive(
   };
   await Promise.all(Array.from({ length: writers }, writer));
   const elapsedMs = performance.now() - startedAt;
-  const sorted = latencies.toSorted((left, right) => left - right);
+  const sorted = ascending(latencies);
   return {
     perSecond: (latencies.length / elapsedMs) * 1000,
     p50Ms: quantile(sorted, 0.5),

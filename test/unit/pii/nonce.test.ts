@@ -11,7 +11,7 @@ async function importersOf(name: string): Promise<string[]> {
   for await (const path of new Glob("**/*.ts").scan(source)) {
     if (pattern.test(await Bun.file(source + path).text())) found.push(path);
   }
-  return found.sort();
+  return found.toSorted();
 }
 
 test("a nonce is chosen in two files alone when anything is sealed or wrapped", async () => {
