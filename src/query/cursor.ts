@@ -16,7 +16,7 @@ export function decodeCursor(text: string): Cursor | undefined {
     const bytes = Uint8Array.fromBase64(text, { alphabet: "base64url" });
     const parsed: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     if (!Array.isArray(parsed)) return undefined;
-    const [position, key]: readonly unknown[] = parsed;
+    const [position, key] = parsed as readonly unknown[];
     if (typeof position !== "number" || typeof key !== "string") return undefined;
     const isPosition = Number.isSafeInteger(position) && position >= 0;
     const isKey = key.length <= KEY_LENGTH_MAX && key.isWellFormed() && !key.includes("\0");
