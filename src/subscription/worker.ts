@@ -68,5 +68,5 @@ let loop: Loop | undefined;
 self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
   if (data.type === "start") loop = start(data.options);
   else if (data.type === "hint") loop?.wake();
-  else loop?.drain();
+  else loop?.drain(data.catchUpMs);
 };
