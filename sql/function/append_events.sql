@@ -49,6 +49,9 @@ declare
   earlier record;
   head record;
   layer record;
+  -- Not read from the record: where nothing won, in a session that has never filled it, the record
+  -- has no fields, and merely naming one fails (55000).
+  head_position bigint := 0;
   stored_at timestamptz;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
@@ -146,6 +149,7 @@ begin
     -- 6. Number under the log lock. Each statement below sees what the last holder committed.
     perform pg_advisory_xact_lock(hashtextextended('varve.log', 0));
     select * into head from varve.log_head();
+    head_position := head.position;
     stored_at := greatest(head.created_at, clock_timestamp());
     select p.name, p.lower_bound, p.upper_bound, p.first_position into layer
       from varve.event_partitions p
@@ -187,7 +191,7 @@ begin
     select i.n::integer, coalesce(i.outcome, 'appended'),
         coalesce(i.version, i.actual + i.count),
         case when i.won
-          then (head.position + 1 + sum(i.count) filter (where i.won) over (order by i.n) - i.count)::bigint
+          then (head_position + 1 + sum(i.count) filter (where i.won) over (order by i.n) - i.count)::bigint
           else i.position
         end,
         case when i.won then stored_at else i.earlier_at end
