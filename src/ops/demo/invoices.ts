@@ -57,7 +57,7 @@ export async function readInvoices(path: string, limit = Infinity): Promise<Invo
   } catch (error) {
     if (error instanceof VarveError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new VarveError("invalid-data", `${path} cannot be read: ${reason}`);
+    throw new VarveError("invalid-data", `${path} cannot be read: ${reason}`, {}, error);
   }
 }
 

@@ -11,18 +11,19 @@ export type Progress = {
 /** Lines of a log stay readable at this distance; a bar repaints itself more often. */
 const lineEveryMs = 2_000;
 
+const output = process.stderr;
 const cancelMessage = "Stopping: only commands on their way are still awaited";
 
 const print = (line: string): void => {
-  process.stdout.write(`${line}\n`);
+  output.write(`${line}\n`);
 };
 const nothing = (): void => undefined;
 const count = (value: number): string => value.toLocaleString("en-GB");
 
-/** Nothing for a program that reads JSON, a bar on a terminal, else a line every two seconds. */
-export function openProgress(kind: "json" | "terminal" | "lines"): Progress {
-  if (kind === "json") return { note: nothing, begin: nothing, advance: nothing, end: nothing };
-  return kind === "terminal" ? bar() : lines();
+/** Shows nothing, a bar, or a line every two seconds; all on stderr, apart from the results. */
+export function openProgress(kind: "none" | "bar" | "lines"): Progress {
+  if (kind === "none") return { note: nothing, begin: nothing, advance: nothing, end: nothing };
+  return kind === "bar" ? bar() : lines();
 }
 
 function lines(): Progress {
@@ -42,13 +43,13 @@ function lines(): Progress {
 }
 
 function bar(): Progress {
-  let painted = progressBar();
+  let painted = progressBar({ output });
   let [total, shown] = [0, 0];
   return {
     note: print,
     begin: (expected) => {
       [total, shown] = [expected, 0];
-      painted = progressBar({ max: expected, style: "block", cancelMessage });
+      painted = progressBar({ max: expected, output, style: "block", cancelMessage });
       painted.start(`0 of ${count(total)} commands answered`);
       giveBackKeyboard();
     },

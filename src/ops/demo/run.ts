@@ -23,16 +23,18 @@
  *
  * What it does not do. It does not start the service, check permissions beforehand or clean up.
  */
+import type { ServiceAccess } from "#ops/service-access.ts";
+
 import { inOrderPerCustomer } from "./in-order.ts";
 import { readInvoices } from "./invoices.ts";
 import { planMadeUp } from "./made-up.ts";
 import { type CommandName, type Plan, type PlannedCommand, planInvoices } from "./plan.ts";
 import type { Progress } from "./progress.ts";
-import { type Failure, type Outcome, type Patience, type Service, send } from "./send.ts";
+import { type Failure, type Outcome, type Patience, send } from "./send.ts";
 import { readSales, type Sales, viewsCaughtUp } from "./service.ts";
 
 export type DemoOptions = {
-  readonly service: Service;
+  readonly service: ServiceAccess;
   /** A CSV file of invoices, plain or gzipped; without it orders are made up. */
   readonly file?: string | undefined;
   /** Invoices taken from the file, or orders made up (200 if absent). */

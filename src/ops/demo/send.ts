@@ -1,9 +1,7 @@
 import { sleep } from "#kernel/clock.ts";
+import type { ServiceAccess } from "#ops/service-access.ts";
 
 import type { CommandName, PlannedCommand } from "./plan.ts";
-
-/** The service that the demo talks to: `url` without a trailing slash, and the bearer key. */
-export type Service = { readonly url: string; readonly key: string };
 
 /** Bounds of one request and of its repeats, in milliseconds. */
 export type Patience = {
@@ -61,7 +59,7 @@ type Answer = {
  * attempts, never a request that is on its way, so that what was sent is also counted.
  */
 export async function send(
-  service: Service,
+  service: ServiceAccess,
   planned: PlannedCommand,
   signal: AbortSignal,
   bounds: Patience = patience,
@@ -82,7 +80,7 @@ export async function send(
 
 /** The answer with its body read to the end, which frees the connection for the next command. */
 async function post(
-  { url, key }: Service,
+  { url, key }: ServiceAccess,
   { orderId, command, body }: PlannedCommand,
   requestMs: number,
 ): Promise<Answer | Error> {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { sleep } from "#kernel/clock.ts";
 import { accept, refuse, type Result } from "#kernel/result.ts";
 
-import type { Service } from "./send.ts";
+import type { ServiceAccess } from "#ops/service-access.ts";
 
 /** What the sales view holds in the demo's currency; amounts in pennies. */
 export type Sales = {
@@ -41,14 +41,6 @@ const pollMs = 100;
 /** At 50 days a page this is over a century of sales; it only stops a cursor that goes round. */
 const pagesMax = 1_000;
 
-/** Waits until anything answers at the service's address, whatever it says. False at the end. */
-export async function isReachable(url: string, withinMs: number): Promise<boolean> {
-  return until(performance.now() + withinMs, undefined, async () => {
-    await readJson(`${url}/health/live`);
-    return true;
-  });
-}
-
 /**
  * Waits until every subscription has no lag and stands at `position` or beyond. False when the
  * deadline or the signal came first. Failing health checks are asked again.
@@ -68,7 +60,7 @@ export async function viewsCaughtUp(
 }
 
 /** Sums the sales view over all its days, or answers the first response that is not a page. */
-export async function readSales({ url, key }: Service): Promise<Result<Sales, Unread>> {
+export async function readSales({ url, key }: ServiceAccess): Promise<Result<Sales, Unread>> {
   const days = new Set<string>();
   let sums = { orders: 0, revenue: 0, cancelledOrders: 0, cancelledRevenue: 0 };
   let cursor = "";
@@ -108,10 +100,10 @@ async function readJson(url: string, key?: string): Promise<Unread> {
 /** Asks until the answer is yes; an error is a no. */
 async function until(
   deadline: number,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
   ask: () => Promise<boolean>,
 ): Promise<boolean> {
-  while (!signal?.aborted) {
+  while (!signal.aborted) {
     if (await ask().catch(() => false)) return true;
     if (performance.now() + pollMs > deadline) return false;
     await sleep(pollMs, signal);

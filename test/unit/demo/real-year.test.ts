@@ -12,7 +12,7 @@ const path = process.env["VARVE_RETAIL_CSV"] ?? beside;
 const present = await Bun.file(path).exists();
 
 if (!present) {
-  console.warn("skipped: the year of invoices is not here; VARVE_RETAIL_CSV names the file");
+  process.stderr.write("skipped: no year of invoices; VARVE_RETAIL_CSV names the file\n");
 }
 
 const created = (commands: readonly PlannedCommand[]) =>

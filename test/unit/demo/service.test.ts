@@ -1,8 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 
-import { isReachable, viewsCaughtUp } from "#ops/demo/service.ts";
-
-import { startPeer } from "./peer.ts";
+import { viewsCaughtUp } from "#ops/demo/service.ts";
 
 type Answer = { readonly status: number; readonly body: string };
 
@@ -61,15 +59,5 @@ describe("the views", () => {
     });
     controller.abort();
     expect(await waiting).toBe(false);
-  });
-});
-
-describe("a service", () => {
-  test("a service is reachable when it answers anything, and not when nobody listens", async () => {
-    const gone = startPeer();
-    await gone.stop();
-    const url = answering({ status: 503, body: "no" });
-    const found = [await isReachable(url, 50), await isReachable(gone.url, 50)];
-    expect(found).toEqual([true, false]);
   });
 });
