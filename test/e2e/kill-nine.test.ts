@@ -26,10 +26,12 @@ test("service loses nothing that it answered when it is killed ten times under l
   const target = () => ({ url: service.url, key });
   const load = startLoad({ target, writers: 32, random: randomFrom(seed + 1), retries: Infinity });
 
+  let output = "";
   for (let kill = 0; kill < kills; kill += 1) {
     // The moment is what the test is about: anywhere from the first request to full speed.
     await sleep(50 + random() * 600);
     expect(await service.stop("SIGKILL")).toEqual({ code: null, signal: "SIGKILL" });
+    output += service.output();
     service = await startService(options);
   }
   await load.stop();
@@ -41,6 +43,8 @@ test("service loses nothing that it answered when it is killed ten times under l
   expect(await logFaults(database.url, load.answers)).toEqual([]);
   expect(await viewFaults(database.url)).toEqual([]);
   expect(await service.stop()).toEqual({ code: 0, signal: null });
+  output += service.output();
+  expect(output.match(/.*"level":"error".*/g)).toBeNull();
 }, 60_000);
 
 test("check names each fault when the log and the views are damaged", async () => {

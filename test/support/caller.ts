@@ -1,4 +1,5 @@
 import { json } from "#test/app.ts";
+import { until } from "#test/until.ts";
 
 /** One event of a command's answer. */
 export type AnsweredEvent = {
@@ -46,15 +47,23 @@ export const command = (
 ): Promise<Response> =>
   fetch(`${target.url}/commands/orders/${path}`, json(body, { ...authorised(target), ...headers }));
 
-/** Asks a query, waiting in the service until the view has reached the position. */
-export const query = (target: Target, path: string, minPosition = 0): Promise<Response> =>
-  fetch(`${target.url}/queries/${path}`, {
-    headers: {
-      ...authorised(target),
-      "Varve-Min-Position": String(minPosition),
-      Prefer: "wait=10",
+/** Asks a query. */
+export const query = (target: Target, path: string): Promise<Response> =>
+  fetch(`${target.url}/queries/${path}`, { headers: authorised(target) });
+
+/** The order's document once it shows the version, as a caller with the key sees it. */
+export const shownOrder = (target: Target, id: string, version = 1, deadlineMs = 5_000) =>
+  until(
+    `${id} is shown at version ${version}`,
+    async () => {
+      const answer = await query(target, `orders/${id}`).catch(() => null);
+      const text = (await answer?.text()) ?? "";
+      if (answer?.status !== 200) return null;
+      const document = JSON.parse(text) as Readonly<Record<string, unknown>>;
+      return Number(document["version"]) >= version ? document : null;
     },
-  });
+    deadlineMs,
+  );
 
 /** Creates an order and gives the answer. Throws where it was not created. */
 export async function createOrder(target: Target, id: string, mark?: string): Promise<Answer> {
