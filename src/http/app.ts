@@ -8,8 +8,8 @@
  *
  * What it promises: no request, however made, is answered 500; only a fault of ours is, without
  * detail. A dependency that fails is a 503 with `Retry-After`. Every error is a problem document
- * from the one table in `problem.ts`. A body is read no further than its limit, and nothing of it is
- * logged or repeated but the names of fields. Health answers in time, whatever hangs behind it.
+ * from the one table in `problem.ts`. A body is read no further than its limit, and nothing of it
+ * is logged or repeated but the names of fields. Health answers in time, whatever hangs behind it.
  *
  * What it relies on: the dependencies that `main.ts` gives, each of which ends its own waits, and
  * web standards alone, so that it runs wherever there is `fetch`.

@@ -208,6 +208,8 @@ const refused: Readonly<Record<string, readonly string[]>> = {
   "?cursor=====": ["/cursor"],
   [`?cursor=${cursorOf("[")}`]: ["/cursor"],
   [`?cursor=${cursorOf({})}`]: ["/cursor"],
+  [`?cursor=${cursorOf([-1, "a"])}`]: ["/cursor"],
+  [`?cursor=${cursorOf([1, "a".repeat(1_001)])}`]: ["/cursor"],
   [`?cursor=${cursorOf([1.5, "a"])}`]: ["/cursor"],
   [`?cursor=${cursorOf("[1e400,1]")}`]: ["/cursor"],
   [`?cursor=${cursorOf([2 ** 53, "a"])}`]: ["/cursor"],
@@ -230,7 +232,7 @@ for (const [query, pointers] of Object.entries(refused)) {
 }
 
 test("a cursor of our form that nobody was given is harmless", async () => {
-  for (const position of [Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER, -1, 0]) {
+  for (const position of [Number.MAX_SAFE_INTEGER, 1, 0]) {
     for (const key of ["", "a".repeat(1_000), "'; drop table varve.events; --", "%I%L%s"]) {
       const { status } = await app.send(`/queries/orders?cursor=${cursorOf([position, key])}`);
       expect(status).toBe(200);
