@@ -65,6 +65,9 @@ async function withDevelopmentKeys(config: Config): Promise<Config["keys"]> {
   return { ...(await developmentKeys(developmentDirectory)), ...Object.fromEntries(given) };
 }
 
+const listen = (config: Config, fetch: (request: Request) => Response | Promise<Response>) =>
+  Bun.serve({ port: config.port, hostname: config.host, idleTimeout: IDLE_TIMEOUT_S, fetch });
+
 /** Starts everything, and resolves with the way to stop it. */
 async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const startedAtMs = Date.now();
@@ -110,12 +113,7 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
     clock: Date.now,
     log,
   });
-  const server = Bun.serve({
-    port: config.port,
-    hostname: config.host,
-    fetch: app.fetch,
-    idleTimeout: IDLE_TIMEOUT_S,
-  });
+  const server = listen(config, app.fetch);
   log.info({ port: server.port }, "serving");
   if (!config.production) {
     welcome(server.url, await developmentAccess(pool, developmentDirectory));
