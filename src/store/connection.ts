@@ -50,29 +50,44 @@ export function connect(options: PoolOptions) {
 }
 
 /**
- * The rows, or undefined where nothing came in time: then the statement was asked to stop and did
- * not say so, and the connection is not to be used again. Throws what the driver throws.
+ * Why there are no rows in time: the statement was asked to stop and did not say so, or it was
+ * still waiting for its connection and was never sent. The connection is not to be used again.
  */
+type Late = "silent" | "unsent";
+
+/**
+ * Whether the driver itself, not the server, refused a statement. It does so where a statement is
+ * cancelled that was not sent, and if that one was to open the connection, the connection waits for
+ * it for ever: whatever is asked of it afterwards hangs, long after the database is back.
+ */
+const wasUnsent = (error: unknown): boolean =>
+  error instanceof Error && !(error instanceof postgres.PostgresError);
+
+/** The rows, or why there are none in time. Throws what the driver throws. */
 export async function runWithin(
   connection: Connection,
   statement: Statement,
   parameters: readonly Parameter[],
   options: { readonly prepare: boolean; readonly deadlineMs: number },
-): Promise<readonly Row[] | undefined> {
+): Promise<readonly Row[] | Late> {
   const pending = connection.unsafe<Row[]>(statement.text, [...parameters], {
     prepare: options.prepare,
   });
   const reply = pending.then((rows): readonly Row[] => rows);
   const answered = new AbortController();
-  const late = async (durationMs: number): Promise<undefined> => {
+  const late = async (durationMs: number): Promise<Late> => {
     await sleep(durationMs, answered.signal);
-    return undefined;
+    return "silent";
   };
   try {
     const first = await Promise.race([reply, late(options.deadlineMs)]);
-    if (first !== undefined) return first;
+    if (first !== "silent") return first;
     pending.cancel();
-    return await Promise.race([reply, late(CANCEL_GRACE_MS)]);
+    const refused = reply.catch((error: unknown): Late => {
+      if (wasUnsent(error)) return "unsent";
+      throw error;
+    });
+    return await Promise.race([refused, late(CANCEL_GRACE_MS)]);
   } finally {
     answered.abort();
     // Whatever a given-up statement still says is no longer of interest.

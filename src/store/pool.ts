@@ -125,18 +125,18 @@ export function openPool(options: PoolOptions): Pool {
       deadlineMs = statementTimeoutMs + REPLY_GRACE_MS,
     ) => {
       const connection = await places.acquire();
-      let rows: readonly Row[] | undefined;
+      let rows: Awaited<ReturnType<typeof runWithin>>;
       try {
         rows = await runWithin(connection, statement, parameters, { prepare, deadlineMs });
       } catch (error) {
         places.release(connection);
         throw translate(error, statement.name);
       }
-      if (rows === undefined) {
+      if (typeof rows === "string") {
         places.replace(connection);
         throw new VarveError("database-timeout", "the database did not answer in time", {
           statement: statement.name,
-          replyLost: true,
+          replyLost: rows === "silent",
         });
       }
       places.release(connection);

@@ -108,7 +108,8 @@ async function readAndFeed(context: Context): Promise<boolean> {
   // 3. Fold and write, for each view on its own.
   await Promise.all(due.map(({ subscription }) => feed(context, subscription, page)));
   // 4. Say how close we are.
-  for (const { subscription } of due) subscription.seen(page.length === context.batchSize);
+  const reached = page.at(-1)?.position ?? from;
+  for (const { subscription } of due) subscription.seen(reached, page.length === context.batchSize);
   return page.length > 0;
 }
 

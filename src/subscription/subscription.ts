@@ -15,8 +15,8 @@ export type Subscription = {
   /** Takes the answer of a renewal; undefined where the lease is not ours. */
   readonly hold: (lease: Lease | undefined) => void;
   readonly advance: (position: number) => void;
-  /** A look at the log went well; `more` where its page was full. */
-  readonly seen: (more: boolean) => void;
+  /** The log was read up to the position; `more` where its page was full. */
+  readonly seen: (position: number, more: boolean) => void;
   /** A failure; `ofEvent` where it is the view's own code that fails on an event. */
   readonly fail: (code: string, ofEvent: boolean) => void;
   readonly report: () => SubscriptionReport;
@@ -36,6 +36,11 @@ export function createSubscription(view: View, clock: Clock): Subscription {
   let dueAtMs = 0;
   let failedAtMs: number[] = [];
 
+  const succeed = (): void => {
+    failures = 0;
+    lastError = null;
+  };
+
   return {
     view,
     get lease() {
@@ -50,10 +55,12 @@ export function createSubscription(view: View, clock: Clock): Subscription {
     },
     advance: (position) => {
       if (lease !== undefined) lease = { ...lease, position };
-      failures = 0;
-      lastError = null;
+      succeed();
     },
-    seen: (more) => {
+    seen: (position, more) => {
+      if (lease === undefined) return;
+      // Nothing waits for it any more, so that a failure to read, which no event follows, is over.
+      if (lease.position >= position) succeed();
       if (failures === 0) state = more ? "catching_up" : "live";
     },
     fail: (code, ofEvent) => {
