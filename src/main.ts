@@ -18,9 +18,10 @@ import { sleep } from "#kernel/clock.ts";
 import { limits } from "#kernel/limits.ts";
 import { runCli } from "#ops/cli.ts";
 import { defineVerb } from "#ops/cli-arguments.ts";
-import { requireConfig, type Config } from "#ops/config.ts";
-import { migrationTarget, poolOptions } from "#ops/database.ts";
+import { requireConfig, type Config, type DatabaseConfig } from "#ops/config.ts";
+import { migrationTarget, openDatabase, poolOptions } from "#ops/database.ts";
 import { developmentAccess } from "#ops/development-access.ts";
+import { developmentDirectory } from "#ops/development-database.ts";
 import { developmentKeys } from "#ops/development-keys.ts";
 import { openKeyring } from "#ops/open-keyring.ts";
 import { version } from "#ops/version.ts";
@@ -36,7 +37,6 @@ import { superviseWorker } from "#subscription/supervisor.ts";
 import { openLog, type ProcessLogger } from "#telemetry/log.ts";
 import { inSpan, traceparent } from "#telemetry/trace.ts";
 
-const DEVELOPMENT_DIRECTORY = ".varve";
 /** Connections of the health routes: one to look with, and one while a hung one is replaced. */
 const HEALTH_CONNECTIONS = 2;
 /** Connections of the worker: it reads, then writes every view at once. */
@@ -48,9 +48,9 @@ const IDLE_TIMEOUT_S = 120;
 const EXIT_RESERVE_MS = 2_000;
 
 /** The database as this program needs it: migrated, with a table for every view. */
-async function prepareDatabase(config: Config, pool: Pool): Promise<void> {
-  const target = migrationTarget(config.database);
-  if (config.production) await assertMigrated(target);
+async function prepareDatabase(database: DatabaseConfig, production: boolean, pool: Pool) {
+  const target = migrationTarget(database);
+  if (production) await assertMigrated(target);
   else await migrate(target);
   for (const { name, version: viewVersion, list } of aggregates.flatMap(({ views }) => views)) {
     const filterFields = Object.values(list?.filters ?? {}).map(({ field }) => field);
@@ -62,19 +62,23 @@ async function prepareDatabase(config: Config, pool: Pool): Promise<void> {
 async function withDevelopmentKeys(config: Config): Promise<Config["keys"]> {
   const given = Object.entries(config.keys).filter(([, text]) => text !== undefined);
   if (config.production) return config.keys;
-  return { ...(await developmentKeys(DEVELOPMENT_DIRECTORY)), ...Object.fromEntries(given) };
+  return { ...(await developmentKeys(developmentDirectory)), ...Object.fromEntries(given) };
 }
+
+const listen = (config: Config, fetch: (request: Request) => Response | Promise<Response>) =>
+  Bun.serve({ port: config.port, hostname: config.host, idleTimeout: IDLE_TIMEOUT_S, fetch });
 
 /** Starts everything, and resolves with the way to stop it. */
 async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const startedAtMs = Date.now();
   let draining = false;
-  const { database } = config;
+  const opened = await openDatabase(config.database, log);
+  const database = opened.config;
   const mainConnections = Math.max(2, database.poolSize - WORKER_CONNECTIONS - HEALTH_CONNECTIONS);
   const pool = openPool(poolOptions(database, { name: "main", size: mainConnections }));
   const healthPool = openPool(poolOptions(database, { name: "health", size: HEALTH_CONNECTIONS }));
 
-  await prepareDatabase(config, pool);
+  await prepareDatabase(database, config.production, pool);
   const keyring = await openKeyring(await withDevelopmentKeys(config), pool);
   const groupCommit = createGroupCommit(pool);
   const worker = superviseWorker({
@@ -109,15 +113,10 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
     clock: Date.now,
     log,
   });
-  const server = Bun.serve({
-    port: config.port,
-    hostname: config.host,
-    fetch: app.fetch,
-    idleTimeout: IDLE_TIMEOUT_S,
-  });
+  const server = listen(config, app.fetch);
   log.info({ port: server.port }, "serving");
   if (!config.production) {
-    welcome(server.url, await developmentAccess(pool, DEVELOPMENT_DIRECTORY));
+    welcome(server.url, await developmentAccess(pool, developmentDirectory));
   }
 
   return async (): Promise<void> => {
@@ -132,6 +131,7 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
     const drained = await worker.drain(config.drainTimeoutMs);
     if (!drained) log.warn({}, "the worker did not drain in time");
     await Promise.all([pool.close(limits.beatMs), healthPool.close(limits.beatMs)]);
+    await opened.release();
     log.info({}, "drained");
   };
 }

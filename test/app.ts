@@ -20,6 +20,7 @@ import { createHealth } from "#query/health.ts";
 import { createQueryReader } from "#query/read.ts";
 import { createApiKey, createApiKeyLookup, mintApiKey } from "#store/api-keys.ts";
 import { ensureView } from "#store/documents.ts";
+import { readAfter, type StoredEvent } from "#store/events.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
 import { openPool, type Pool } from "#store/pool.ts";
 import { createLoop } from "#subscription/loop.ts";
@@ -155,6 +156,8 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
       const [row] = await pool.query<{ events: number }>(eventCount, []);
       return row?.events ?? 0;
     },
+    /** Events after the position, as they are stored. */
+    events: (position: number): Promise<readonly StoredEvent[]> => readAfter(pool, position, 1_000),
     /** Resolves once every view has reached the position. */
     reached: (position: number): Promise<true> =>
       until(`the views reach ${position}`, async () => {

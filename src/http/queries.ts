@@ -73,7 +73,9 @@ function parametersOf(list: ViewList) {
   const declared = z.strictObject({ ...filters, limit: limitOf(list), cursor });
   const given = (parameters: unknown): unknown =>
     Object.fromEntries(
-      Object.entries(parameters as Record<string, unknown>).filter(([, value]) => value !== ""),
+      Object.entries(parameters as Record<string, unknown>).filter(
+        ([name, value]) => value !== "" || !Object.hasOwn(declared.shape, name),
+      ),
     );
   return { declared, schema: z.preprocess(given, declared) };
 }

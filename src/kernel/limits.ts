@@ -20,6 +20,11 @@ export const limits = {
   queueAppends: 10_000,
   /** Bytes waiting for a batch: bounds the memory that a stalled database can cost. */
   queueBytes: 64 * 1024 * 1024,
+  /** How long an idempotency key is remembered: longer than any client retries. */
+  idempotencyAgeMs: 24 * 60 * 60_000,
+  /** Keys forgotten in one statement, and how often it is looked for old ones. */
+  idempotencyExpired: 1_000,
+  housekeepingMs: 60_000,
   /** Batches in flight: the second is compared and set while the first waits for the disk. */
   batchesInFlight: 2,
   /** One call of an append: its lock time-out of 5 s, and as much again for the rest. */

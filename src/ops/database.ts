@@ -1,7 +1,31 @@
 import { VarveError } from "#kernel/errors.ts";
+import type { Logger } from "#kernel/log.ts";
 import { openPool, type Pool, type PoolOptions } from "#store/pool.ts";
 
 import type { DatabaseConfig } from "./config.ts";
+
+export type MigrationTarget = Pick<PoolOptions, "url" | "ssl">;
+
+/** A database that is there, for as long as it is not released. */
+export type OpenedDatabase = {
+  readonly config: DatabaseConfig;
+  readonly release: () => Promise<void>;
+};
+
+/**
+ * The configured database, or in development without one the embedded database, which is started
+ * unless it runs. Throws as `startDevelopmentDatabase`.
+ */
+export async function openDatabase(config: DatabaseConfig, log?: Logger): Promise<OpenedDatabase> {
+  if (config.url !== undefined) return { config, release: () => Promise.resolve() };
+  const { startDevelopmentDatabase } = await import("./development-database.ts");
+  const { url, adopted, stop } = await startDevelopmentDatabase(log === undefined ? {} : { log });
+  return {
+    config: { ...config, url, directUrl: url, ssl: "disable" },
+    // Whoever started it stops it, and otherwise the end of the last process that uses it.
+    release: adopted ? () => Promise.resolve() : stop,
+  };
+}
 
 /** What a driver is told of TLS; undefined leaves it to the URL's `sslmode`. */
 function tlsOf({ ssl, sslCa }: DatabaseConfig): PoolOptions["ssl"] {
@@ -11,45 +35,42 @@ function tlsOf({ ssl, sslCa }: DatabaseConfig): PoolOptions["ssl"] {
   return { rejectUnauthorized: true, ...(sslCa === undefined ? {} : { ca: sslCa }) };
 }
 
-/** Where migrations run. Throws `configuration-invalid` where there is no database. */
-export function migrationTarget(database: DatabaseConfig): Pick<PoolOptions, "url" | "ssl"> {
-  const url = database.directUrl;
-  if (url === undefined) {
-    throw new VarveError("configuration-invalid", "DATABASE_URL is not set");
-  }
-  const ssl = tlsOf(database);
+/** Where to connect. Throws `configuration-invalid` where there is no database. */
+function target(config: DatabaseConfig, url: string | undefined): MigrationTarget {
+  if (url === undefined) throw new VarveError("configuration-invalid", "DATABASE_URL is not set");
+  const ssl = tlsOf(config);
   return ssl === undefined ? { url } : { url, ssl };
 }
 
-/** The options of one pool of this process. Throws as `migrationTarget`. */
-export function poolOptions(
-  database: DatabaseConfig,
-  use: { readonly name: string; readonly size: number },
-): PoolOptions {
-  if (database.url === undefined) {
-    throw new VarveError("configuration-invalid", "DATABASE_URL is not set");
-  }
-  return {
-    ...migrationTarget(database),
-    url: database.url,
-    size: use.size,
-    applicationName: `varve ${use.name}`,
-    statementTimeoutMs: database.statementTimeoutMs,
-    acquireTimeoutMs: database.poolTimeoutMs,
-    prepare: database.prepare,
-  };
-}
+/** Where migrations run. Throws as `target`. */
+export const migrationTarget = (config: DatabaseConfig): MigrationTarget =>
+  target(config, config.directUrl);
 
-/** Runs a verb's work on a small pool of its own, closed afterwards. */
-export async function withPool<Value>(
-  database: DatabaseConfig,
+/** The options of one pool of this process. Throws as `target`. */
+export const poolOptions = (
+  config: DatabaseConfig,
   use: { readonly name: string; readonly size: number },
+): PoolOptions => ({
+  ...target(config, config.url),
+  size: use.size,
+  applicationName: `varve ${use.name}`,
+  statementTimeoutMs: config.statementTimeoutMs,
+  acquireTimeoutMs: config.poolTimeoutMs,
+  prepare: config.prepare,
+});
+
+/** Runs a verb's work on one connection of the opened database, closed afterwards. */
+export async function withPool<Value>(
+  config: DatabaseConfig,
+  name: string,
   work: (pool: Pool) => Promise<Value>,
 ): Promise<Value> {
-  const pool = openPool(poolOptions(database, use));
+  const database = await openDatabase(config);
+  const pool = openPool(poolOptions(database.config, { name, size: 1 }));
   try {
     return await work(pool);
   } finally {
     await pool.close(1_000);
+    await database.release();
   }
 }

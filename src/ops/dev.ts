@@ -23,8 +23,8 @@ import type { Logger } from "#kernel/log.ts";
 import { startService } from "./dev/service.ts";
 import type { Service } from "./dev/service.ts";
 import { watchTree } from "./dev/watch.ts";
+import { startDevelopmentDatabase } from "./development-database.ts";
 import { onLauncherGone } from "./embedded/launcher.ts";
-import { startEmbeddedPostgres } from "./embedded-postgres.ts";
 import type { EmbeddedPostgres } from "./embedded-postgres.ts";
 
 const say = (message: string): void => void process.stderr.write(`dev: ${message}\n`);
@@ -38,13 +38,7 @@ const log: Logger = {
 
 async function openDatabase(durable: boolean): Promise<EmbeddedPostgres | null> {
   if (process.env["DATABASE_URL"]) return null;
-  return startEmbeddedPostgres({
-    directory: ".varve/postgres",
-    database: "varve",
-    durable,
-    bin: process.env["PG_BIN"],
-    log,
-  });
+  return startDevelopmentDatabase({ durable, log });
 }
 
 /** Ends the process for what the user has to set right. */

@@ -18,7 +18,7 @@ function scopesOf(text: string): readonly string[] {
 }
 
 const onDatabase = <Value>(work: (pool: Pool) => Promise<Value>): Promise<Value> =>
-  withPool(requireConfig(process.env).database, { name: "keys", size: 1 }, work);
+  withPool(requireConfig(process.env).database, "keys", work);
 
 const create = defineVerb({
   name: "create",

@@ -2,15 +2,24 @@ import { migrate, migrationStatus } from "#store/migrate.ts";
 
 import { defineVerb } from "./cli-arguments.ts";
 import { requireConfig } from "./config.ts";
-import { migrationTarget } from "./database.ts";
+import { migrationTarget, openDatabase, type MigrationTarget } from "./database.ts";
 import { type ExitCode, exitCodes } from "./exit.ts";
 import { writeLine } from "./output.ts";
+
+async function onTarget<Value>(work: (target: MigrationTarget) => Promise<Value>): Promise<Value> {
+  const database = await openDatabase(requireConfig(process.env).database);
+  try {
+    return await work(migrationTarget(database.config));
+  } finally {
+    await database.release();
+  }
+}
 
 const status = defineVerb({
   name: "status",
   description: "Show what is applied, pending, edited or unknown; exit 1 unless all is applied",
   run: async (args): Promise<ExitCode> => {
-    const files = await migrationStatus(migrationTarget(requireConfig(process.env).database));
+    const files = await onTarget(migrationStatus);
     if (args.json) writeLine(JSON.stringify(files));
     else {
       for (const { kind, name, state, appliedAt } of files) {
@@ -29,7 +38,7 @@ export const migrateVerb = defineVerb({
   description: "Apply pending migrations and changed functions",
   verbs: { status: () => Promise.resolve(status) },
   run: async (args): Promise<void> => {
-    const applied = await migrate(migrationTarget(requireConfig(process.env).database));
+    const applied = await onTarget(migrate);
     if (args.json) writeLine(JSON.stringify({ applied }));
     else writeLine(applied.length === 0 ? "nothing to apply" : `applied ${applied.join(", ")}`);
   },

@@ -42,6 +42,8 @@ export type DocumentList = {
 export type DocumentChange = {
   readonly key: string;
   readonly document: unknown;
+  /** Of the event that made it, of the last one that was folded in. */
+  readonly firstPosition: number;
   readonly position: number;
 };
 

@@ -43,8 +43,8 @@ export type Loop = {
   readonly run: () => Promise<void>;
   /** There is news: look now. */
   readonly wake: () => void;
-  /** Finishes the page in hand, gives the leases back, and lets `run` end. */
-  readonly drain: () => void;
+  /** Goes on to the head for at most `catchUpMs`, gives the leases back, and lets `run` end. */
+  readonly drain: (catchUpMs?: number) => void;
   readonly report: () => readonly SubscriptionReport[];
 };
 
@@ -145,28 +145,47 @@ export function createLoop(options: LoopOptions): Loop {
   const context: Context = { ...options, subscriptions };
   const rest = createRest();
   let draining = false;
+  let drainUntilMs = 0;
   let renewAtMs = 0;
+
+  /** One look at the log. True if there may be more at once. */
+  const look = async (): Promise<boolean> => {
+    // 1. Keep the leases.
+    if (clock() >= renewAtMs) renewAtMs = await renewLeases(context);
+    return readAndFeed(context);
+  };
+
+  const follow = async (): Promise<void> => {
+    try {
+      if (await look()) rest.reset();
+      else if (!draining) await rest.take();
+    } catch (error) {
+      renewAtMs = 0;
+      await backOff(context, error);
+    }
+  };
+
+  /** What was appended last is still to be read; a failure here is for the next owner. */
+  const finish = async (): Promise<void> => {
+    try {
+      while (clock() < drainUntilMs && (await look())) continue;
+    } catch (error) {
+      await backOff(context, error);
+    }
+  };
 
   return {
     run: async () => {
-      while (!draining) {
-        try {
-          // 1. Keep the leases.
-          if (clock() >= renewAtMs) renewAtMs = await renewLeases(context);
-          if (await readAndFeed(context)) rest.reset();
-          else if (!draining) await rest.take();
-        } catch (error) {
-          renewAtMs = 0;
-          await backOff(context, error);
-        }
-      }
+      while (!draining) await follow();
+      await finish();
       await releaseLeases(pool, owner).catch((error: unknown) => {
         log.warn({ error }, "leases were not released: they will expire");
       });
     },
     wake: rest.wake,
-    drain: () => {
+    drain: (catchUpMs = 0) => {
       draining = true;
+      drainUntilMs = clock() + catchUpMs;
       rest.wake();
     },
     report: () => subscriptions.map((subscription) => subscription.report()),

@@ -13,6 +13,9 @@ export type ViewPage = {
   readonly events: readonly StoredEvent[];
 };
 
+/** A document on its way through the page; null where it was removed. */
+type Folded = { readonly document: unknown; readonly firstPosition: number };
+
 /** The events that change a document of the view, in order, each with the document's key. */
 function keyedEvents({ view, events, fromPosition }: ViewPage) {
   const wanted = new Set<string>(view.events);
@@ -32,17 +35,24 @@ function keyedEvents({ view, events, fromPosition }: ViewPage) {
 export async function projectPage(pool: Pool, page: ViewPage): Promise<boolean> {
   const { view } = page;
   const keyed = keyedEvents(page);
-  const documents = new Map<string, unknown>();
+  const documents = new Map<string, Folded>();
   if (keyed.length > 0) {
     const keys = [...new Set(keyed.map(({ key }) => key))];
     const stored = await readDocuments(pool, view.name, keys);
-    for (const { key, document } of stored.documents) documents.set(key, document);
+    for (const { key, document, firstPosition } of stored.documents) {
+      documents.set(key, { document, firstPosition });
+    }
   }
   const changes = new Map<string, DocumentChange>();
   for (const { key, event } of keyed) {
-    const document = view.project(documents.get(key) ?? null, event);
-    documents.set(key, document);
-    changes.set(key, { key, document, position: event.position });
+    const before = documents.get(key);
+    const document = view.project(before?.document ?? null, event);
+    const { position } = event;
+    // A list must come out in the same order, however the events fell into pages.
+    const isNew = before === undefined || before.document === null;
+    const firstPosition = isNew ? position : before.firstPosition;
+    documents.set(key, { document, firstPosition });
+    changes.set(key, { key, document, firstPosition, position });
   }
   return applyProjection(pool, {
     view: view.name,
