@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } f
 import { join } from "node:path";
 
 import { freshDatabase } from "#test/database.ts";
+import { createKey, endServices, startService } from "#test/support/service.ts";
 
 import { copyTree, run, textsOf } from "./tree-copy.ts";
 
@@ -43,20 +44,12 @@ export async function serveWithLoans() {
   symlinkSync(join(process.cwd(), "node_modules"), join(tree, "node_modules"));
   addLoans(tree);
   const database = await freshDatabase();
-  const start = (args: readonly string[]) =>
-    run(tree, [process.execPath, ...args], {
-      DATABASE_URL: database.url,
-      PORT: "0",
-      LOG_LEVEL: "debug",
-    });
-  const service = start(["src/main.ts", "serve"]);
-  const [, base = ""] = await service.seen(/ready on (http:\/\/localhost:\d+)/);
-
-  /** Runs bun in the copy to its end. */
-  const bun = async (...args: readonly string[]) => {
-    const running = start(args);
-    return { code: await running.ended(), output: running.output() };
+  const options = {
+    databaseUrl: database.url,
+    command: [process.execPath, join(tree, "src/main.ts")],
+    environment: { LOG_LEVEL: "debug" },
   };
+  const service = await startService(options);
   return {
     tree,
     /** What every file of the copy was before loans came. */
@@ -64,23 +57,24 @@ export async function serveWithLoans() {
     databaseUrl: database.url,
     /** What the service has written so far. */
     output: service.output,
-    bun,
-    /** A new key with these scopes, separated by commas. */
-    keyWith: async (scopes: string): Promise<string> => {
-      const words = ["keys", "create", "--name", "a test's", "--scopes", scopes, "--json"];
-      const { output } = await bun("src/main.ts", ...words);
-      return (JSON.parse(output) as { key: string }).key;
+    /** Runs bun in the copy to its end. */
+    bun: async (...args: readonly string[]) => {
+      const running = run(tree, [process.execPath, ...args]);
+      return { code: await running.ended(), output: running.output() };
     },
+    /** A new key with these scopes, separated by commas. */
+    keyWith: (scopes: string): Promise<string> => createKey(options, scopes),
     read: (path: string, key: string): Promise<Answer> =>
-      answerOf(fetch(`${base}/queries/${path}`, { headers: { Authorization: `Bearer ${key}` } })),
+      answerOf(
+        fetch(`${service.url}/queries/${path}`, { headers: { Authorization: `Bearer ${key}` } }),
+      ),
     command: (path: string, body: unknown, key: string): Promise<Answer> => {
       const headers = { Authorization: `Bearer ${key}`, "Content-Type": "application/json" };
       const request = { method: "POST", headers, body: JSON.stringify(body) };
-      return answerOf(fetch(`${base}/commands/${path}`, request));
+      return answerOf(fetch(`${service.url}/commands/${path}`, request));
     },
     close: async (): Promise<void> => {
-      service.child.kill("SIGKILL");
-      await service.ended();
+      await endServices();
       await database.drop();
       rmSync(tree, { recursive: true });
     },
