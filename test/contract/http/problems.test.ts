@@ -27,8 +27,8 @@ async function logged(work: () => Promise<unknown>): Promise<readonly Line[]> {
 }
 
 /** The answer of an app whose callers cannot be known because of that failure. */
-function answerOf(thrown: unknown): Promise<Response> {
-  const authenticate: AppDependencies["authenticate"] = () => Promise.reject(thrown as Error);
+function answerOf(thrown: Error): Promise<Response> {
+  const authenticate: AppDependencies["authenticate"] = () => Promise.reject(thrown);
   const failing = createApp({ ...app.dependencies, authenticate });
   const headers = { Authorization: `Bearer ${app.fullKey}`, "X-Request-Id": "failing" };
   return Promise.resolve(failing.request("/queries/orders", { headers }));
