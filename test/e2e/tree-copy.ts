@@ -11,15 +11,14 @@ import { until } from "#test/until.ts";
 const notCloned = new Set([".git", ".varve", "dist", "node_modules"]);
 
 /**
- * A copy of this tree as a fresh clone would be, without what `leaveOut` names by its path from the
- * root. Anybody may read it, for Postgres does not run as root.
+ * A copy of this tree as a fresh clone would be, with those files and folders that `isWanted` keeps.
+ * Anybody may read it, for Postgres does not run as root.
  */
-export function copyTree(leaveOut: readonly string[] = []): string {
+export function copyTree(isWanted: (path: string) => boolean = () => true): string {
   const tree = mkdtempSync(join(tmpdir(), "varve-copy-"));
   chmodSync(tree, 0o755);
   for (const name of readdirSync(".").filter((each) => !notCloned.has(each))) {
-    const filter = (path: string): boolean => !leaveOut.includes(path);
-    cpSync(name, join(tree, name), { recursive: true, filter });
+    cpSync(name, join(tree, name), { recursive: true, filter: isWanted });
   }
   return tree;
 }
