@@ -47,7 +47,9 @@ declare
   made_ids text[];
   stream record;
   earlier record;
-  head record;
+  -- Not a record: where nothing is numbered, the statement that answers could not be parsed.
+  head_position bigint;
+  head_at timestamptz;
   layer record;
   stored_at timestamptz;
 begin
@@ -145,8 +147,8 @@ begin
   if true = any (won) then
     -- 6. Number under the log lock. Each statement below sees what the last holder committed.
     perform pg_advisory_xact_lock(hashtextextended('varve.log', 0));
-    select * into head from varve.log_head();
-    stored_at := greatest(head.created_at, clock_timestamp());
+    select h.position, h.created_at into head_position, head_at from varve.log_head() h;
+    stored_at := greatest(head_at, clock_timestamp());
     select p.name, p.lower_bound, p.upper_bound, p.first_position into layer
       from varve.event_partitions p
       where p.lower_bound <= stored_at and stored_at < p.upper_bound and p.state = 'attached';
@@ -154,9 +156,9 @@ begin
       raise exception 'no partition for %', stored_at using errcode = 'VA001';
     end if;
     if layer.first_position is null then
-      update varve.event_partitions p set last_position = head.position
+      update varve.event_partitions p set last_position = head_position
         where p.first_position is not null and p.last_position is null;
-      update varve.event_partitions p set first_position = head.position + 1
+      update varve.event_partitions p set first_position = head_position + 1
         where p.name = layer.name;
     end if;
     -- The bounds of a stream hold its events to the month, even where the clock was set.
@@ -171,7 +173,7 @@ begin
       position, created_at, event_id, aggregate_type, aggregate_id, version, event_type,
       schema_version, "timestamp", payload, metadata, subject_keys
     )
-    select head.position + row_number() over (order by i.n, x.k), stored_at,
+    select head_position + row_number() over (order by i.n, x.k), stored_at,
         (x.item->>'id')::uuid, i.type, i.id, i.actual + x.k, x.item->>'type',
         (x.item->>'schemaVersion')::integer,
         coalesce((x.item->>'timestamp')::timestamptz, stored_at),
@@ -187,7 +189,7 @@ begin
     select i.n::integer, coalesce(i.outcome, 'appended'),
         coalesce(i.version, i.actual + i.count),
         case when i.won
-          then (head.position + 1 + sum(i.count) filter (where i.won) over (order by i.n) - i.count)::bigint
+          then (head_position + 1 + sum(i.count) filter (where i.won) over (order by i.n) - i.count)::bigint
           else i.position
         end,
         case when i.won then stored_at else i.earlier_at end
