@@ -1,7 +1,8 @@
 -- Writes the documents of one page of events together with the checkpoint: all or nothing, and
 -- only for the holder of the epoch, from the position where the checkpoint really is.
 --   view_name text, held_epoch bigint, from_position bigint, to_position bigint, events integer,
---   changes jsonb: [{key, document | null to remove, position of the last event folded in}]
+--   changes jsonb: [{key, document | null to remove, firstPosition of the event that made it,
+--                    position of the last event folded in}]
 --   → true if it was applied; false if the epoch or the position is no longer the caller's
 -- The commit does not wait for the disk: after a crash documents and checkpoint are both older by
 -- the same page, and the log, which does wait, brings it again.
@@ -32,10 +33,12 @@ begin
   select v.table_name into strict target from varve.views v where v.name = view_name;
   execute format(
     'insert into varve_views.%I as d (key, document, first_position, position)
-       select c.key, c.document, c.position, c.position
-         from jsonb_to_recordset($1) c (key text, document jsonb, position bigint)
+       select c.key, c.document, c."firstPosition", c.position
+         from jsonb_to_recordset($1)
+           c (key text, document jsonb, "firstPosition" bigint, position bigint)
          where c.document is not null
-       on conflict (key) do update set document = excluded.document, position = excluded.position',
+       on conflict (key) do update set document = excluded.document,
+         first_position = excluded.first_position, position = excluded.position',
     target
   ) using changes;
   execute format(

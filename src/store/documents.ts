@@ -38,10 +38,11 @@ export type DocumentList = {
   readonly limit: number;
 };
 
-/** One document after a page of events; null removes it. */
+/** One document after a page of events; null removes it. Positions as in StoredDocument. */
 export type DocumentChange = {
   readonly key: string;
   readonly document: unknown;
+  readonly firstPosition: number;
   readonly position: number;
 };
 

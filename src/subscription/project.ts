@@ -1,5 +1,10 @@
 import type { RecordedEvent, View } from "#domain/decider.ts";
-import { applyProjection, readDocuments, type DocumentChange } from "#store/documents.ts";
+import {
+  applyProjection,
+  readDocuments,
+  type DocumentChange,
+  type StoredDocument,
+} from "#store/documents.ts";
 import type { StoredEvent } from "#store/events.ts";
 import type { Pool } from "#store/pool.ts";
 
@@ -32,17 +37,20 @@ function keyedEvents({ view, events, fromPosition }: ViewPage) {
 export async function projectPage(pool: Pool, page: ViewPage): Promise<boolean> {
   const { view } = page;
   const keyed = keyedEvents(page);
-  const documents = new Map<string, unknown>();
+  const changes = new Map<string, DocumentChange>();
+  const before = new Map<string, StoredDocument>();
   if (keyed.length > 0) {
     const keys = [...new Set(keyed.map(({ key }) => key))];
     const stored = await readDocuments(pool, view.name, keys);
-    for (const { key, document } of stored.documents) documents.set(key, document);
+    for (const document of stored.documents) before.set(document.key, document);
   }
-  const changes = new Map<string, DocumentChange>();
   for (const { key, event } of keyed) {
-    const document = view.project(documents.get(key) ?? null, event);
-    documents.set(key, document);
-    changes.set(key, { key, document, position: event.position });
+    const last = changes.get(key) ?? before.get(key);
+    const isNew = last === undefined || last.document === null;
+    const document = view.project(isNew ? null : last.document, event);
+    // The event that makes a document gives its place in lists, wherever the page is cut.
+    const firstPosition = isNew ? event.position : last.firstPosition;
+    changes.set(key, { key, document, firstPosition, position: event.position });
   }
   return applyProjection(pool, {
     view: view.name,
