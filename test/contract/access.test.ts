@@ -23,7 +23,7 @@ afterAll(async () => {
 });
 
 /** How the statement ends for the role of a service; nothing of it stays. */
-const asApp = (text: string, parameters: readonly (string | number | null)[] = []) => {
+const asApp = (text: string, parameters: readonly (string | number | boolean | null)[] = []) => {
   const undo = new Error("undo");
   return sql
     .begin(async (tx) => {
@@ -40,7 +40,9 @@ test("role of the service runs every query but the bench's when it is asked", as
   const id = "0198c0de-0000-7000-8000-000000000001";
   const hash = "00".repeat(32);
   const batch = JSON.stringify([appendTo("by-the-app", 0)]);
-  const calls: Readonly<Record<keyof typeof queries, readonly (string | number | null)[]>> = {
+  const calls: Readonly<
+    Record<keyof typeof queries, readonly (string | number | boolean | null)[]>
+  > = {
     acquireLeases: [id, '["orders"]', 1_000],
     appendEvents: [batch],
     applyProjection: ["orders", 0, 0, 0, 0, "[]"],
@@ -55,7 +57,7 @@ test("role of the service runs every query but the bench's when it is asked", as
     findKeys: [`["${id}"]`],
     listApiKeys: [],
     listCanaries: [],
-    listDocuments: ["orders", "[]", "true", null, null, 1],
+    listDocuments: ["orders", "[]", true, null, null, 1],
     listKekIds: [],
     listMigrations: [],
     readAfter: [0, 10],

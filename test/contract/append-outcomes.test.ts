@@ -85,9 +85,8 @@ describe("one append", () => {
   test("append is a conflict when it is the first that its connection has seen", async () => {
     await appendAll(pool, appendTo("first-seen", 0));
     const fresh = openTestPool(database.url);
-    const answers = await appendAll(fresh, appendTo("first-seen", 0)).finally(() =>
-      fresh.close(1_000),
-    );
+    const answers = await appendAll(fresh, appendTo("first-seen", 0));
+    await fresh.close(1_000);
     expect(answers).toEqual([{ outcome: "conflict", version: 1 }]);
   });
 

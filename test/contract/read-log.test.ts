@@ -9,6 +9,7 @@ import { appendAll, appendTo } from "#test/support/appends.ts";
 import { logFaults } from "#test/support/log-faults.ts";
 import { settleMonth } from "#test/support/months.ts";
 import { openSql, openTestPool } from "#test/support/pools.ts";
+import { traceOf } from "#test/support/trace.ts";
 
 const MONTHS = 12;
 const EVENTS_A_MONTH = 1_000;
@@ -119,43 +120,10 @@ describe("readAfter", () => {
   });
 });
 
-type Scans = { readonly name: string; readonly kind: string; readonly scans: number };
-
-/** How often each partition and each index of one was scanned so far, whole or by the index. */
-const scansOf = (tx: postgres.TransactionSql) => tx<Scans[]>`
-  select c.relname as name, c.relkind::text as kind,
-         (pg_stat_get_xact_numscans(c.oid) + pg_stat_get_numscans(c.oid))::int as scans
-    from pg_class c
-   where c.relname like 'events\_2%' and c.relkind in ('r', 'i') order by 1`;
-
-/** Which partitions the statement locked, those it scanned whole, and the indexes that it used. */
-async function traceOf(text: string, parameters: readonly (string | number)[]) {
-  let trace: unknown;
-  await sql.begin(async (tx) => {
-    const before = await scansOf(tx);
-    await tx.unsafe(text, [...parameters]);
-    const after = await scansOf(tx);
-    const locked = await tx<{ name: string }[]>`
-      select distinct c.relname as name from pg_locks l join pg_class c on c.oid = l.relation
-       where l.pid = pg_backend_pid() and c.relkind = 'r' and c.relname like 'events\_2%' order by 1`;
-    const scanned = (wanted: string) =>
-      after
-        .filter(({ kind, scans }, index) => kind === wanted && scans > (before[index]?.scans ?? 0))
-        .map(({ name }) => name);
-    trace = { locked: locked.map(({ name }) => name), whole: scanned("r"), indexes: scanned("i") };
-  });
-  return trace;
-}
-
 const monthAgo = (ago: number): string => partitions[MONTHS - 1 - ago] ?? "";
 
-/** So often that the session has gone over to a cached plan, where it ever will. */
-const EXECUTIONS = 7;
-
-async function steadyTrace(text: string, parameters: readonly (string | number)[]) {
-  for (let count = 1; count < EXECUTIONS; count += 1) await sql.unsafe(text, [...parameters]);
-  return traceOf(text, parameters);
-}
+const steadyTrace = (text: string, parameters: readonly (string | number)[]) =>
+  traceOf(sql, "events_2%", { text, parameters, warmed: true });
 
 describe("what a read touches among twelve partitions", () => {
   test("stream is found by its index in the month of its life when it had one", async () => {
@@ -194,14 +162,15 @@ describe("what a read touches among twelve partitions", () => {
   test("append looks at the newest partition only when nothing is repeated", async () => {
     const month = monthAgo(0);
     const parameters = [JSON.stringify([appendTo("traced", null)])];
-    const trace = await traceOf(queries.appendEvents.text, parameters);
+    const trace = await traceOf(sql, "events_2%", { text: queries.appendEvents.text, parameters });
     expect(trace).toEqual({ locked: [month], indexes: [`${month}_position`], whole: [] });
   });
 
   test("repetition looks at the months of its stream alone when it is recognised", async () => {
     const ask = appendTo("repeated", 0);
     await appendAll(pool, ask);
-    const trace = await traceOf(queries.appendEvents.text, [JSON.stringify([ask])]);
+    const parameters = [JSON.stringify([ask])];
+    const trace = await traceOf(sql, "events_2%", { text: queries.appendEvents.text, parameters });
     const month = monthAgo(0);
     expect(trace).toEqual({ locked: [month], indexes: [`${month}_stream`], whole: [] });
   });
