@@ -39,6 +39,7 @@ export function startLoop(options: Pick<LoopOptions, "pool" | "views"> & Partial
   return {
     ...loop,
     codes,
+    running,
     stop: async (): Promise<void> => {
       loop.drain();
       await running;
