@@ -57,9 +57,11 @@ export const limits = {
   /** The worker's sign of life, and the silence after which it is held for dead. */
   beatMs: 250,
   beatSilenceMs: 10_000,
-  /** Back-off of the worker's loop after a failure. */
+  /** Back-off of a subscription whose own code fails: it will fail again. */
   backoffMsMin: 100,
   backoffMsMax: 5_000,
+  /** Back-off while the database fails: it may be back at any moment, and callers wait. */
+  outageBackoffMsMax: 1_000,
   /** Worker crashes within the window after which the process gives up and exits. */
   workerCrashes: 5,
   workerCrashWindowMs: 60_000,

@@ -26,7 +26,7 @@ import type { Pool } from "#store/pool.ts";
 
 import type { SubscriptionReport } from "./messages.ts";
 import { projectPage } from "./project.ts";
-import { createSubscription, type Subscription } from "./subscription.ts";
+import { backoffMs, createSubscription, type Subscription } from "./subscription.ts";
 
 export type LoopOptions = {
   readonly pool: Pool;
@@ -84,9 +84,9 @@ async function feed(
     else subscription.hold(undefined);
   } catch (error) {
     if (error instanceof Defect) throw error;
-    const ofEvent = !(error instanceof VarveError);
-    const code = ofEvent ? "view-failed" : error.code;
-    subscription.fail(code, ofEvent);
+    const isOutage = error instanceof VarveError;
+    const code = isOutage ? error.code : "view-failed";
+    subscription.fail(code, isOutage ? "write" : "event");
     log.error({ subscription: view.name, code, error }, "a subscription cannot go on");
   }
 }
@@ -113,13 +113,17 @@ async function readAndFeed(context: Context): Promise<boolean> {
   return page.length > 0;
 }
 
-/** Nothing can be read: every subscription says so, and the loop waits a moment. */
-async function backOff({ subscriptions, log }: Context, error: unknown): Promise<void> {
+/** Nothing can be read: every subscription says so, and the loop rests. */
+async function backOff(
+  { subscriptions, log }: Context,
+  failures: number,
+  error: unknown,
+): Promise<void> {
   if (!(error instanceof VarveError)) throw error;
-  for (const subscription of subscriptions) subscription.fail(error.code, false);
+  for (const subscription of subscriptions) subscription.fail(error.code, "read");
   const passing = isCode(error, "database-unavailable", "database-timeout");
   log[passing ? "warn" : "error"]({ code: error.code, error }, "the log cannot be read");
-  await sleep(limits.backoffMsMin * (1 + Math.random()));
+  await sleep(backoffMs(failures, limits.outageBackoffMsMax));
 }
 
 /** The wait between two looks: until a hint, or for an interval that doubles while nothing comes. */
@@ -148,12 +152,15 @@ export function createLoop(options: LoopOptions): Loop {
   let draining = false;
   let drainUntilMs = 0;
   let renewAtMs = 0;
+  let failures = 0;
 
   /** One look at the log. True if there may be more at once. */
   const look = async (): Promise<boolean> => {
     // 1. Keep the leases.
     if (clock() >= renewAtMs) renewAtMs = await renewLeases(context);
-    return readAndFeed(context);
+    const more = await readAndFeed(context);
+    failures = 0;
+    return more;
   };
 
   const follow = async (): Promise<void> => {
@@ -162,7 +169,8 @@ export function createLoop(options: LoopOptions): Loop {
       else if (!draining) await rest.take();
     } catch (error) {
       renewAtMs = 0;
-      await backOff(context, error);
+      failures += 1;
+      await backOff(context, failures, error);
     }
   };
 
@@ -171,7 +179,7 @@ export function createLoop(options: LoopOptions): Loop {
     try {
       while (clock() < drainUntilMs && (await look())) continue;
     } catch (error) {
-      await backOff(context, error);
+      await backOff(context, 1, error);
     }
   };
 
