@@ -37,10 +37,10 @@ import { superviseWorker } from "#subscription/supervisor.ts";
 import { openLog, type ProcessLogger } from "#telemetry/log.ts";
 import { inSpan, traceparent } from "#telemetry/trace.ts";
 
-/** Connections of the health routes: one to look with, and one while a hung one is replaced. */
-const HEALTH_CONNECTIONS = 2;
-/** Connections of the worker: it reads, then writes every view at once. */
-const WORKER_CONNECTIONS = 4;
+/** The health routes look one at a time, and never wait for a connection of the others. */
+const HEALTH_CONNECTIONS = 1;
+/** The worker writes views side by side, but a command should not wait for its share of a pool. */
+const WORKER_CONNECTIONS = 2;
 
 /** Longer than any answer may take: a handler that waits has not written anything yet. */
 const IDLE_TIMEOUT_S = 120;
@@ -74,7 +74,7 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   let draining = false;
   const opened = await openDatabase(config.database, log);
   const database = opened.config;
-  const mainConnections = Math.max(2, database.poolSize - WORKER_CONNECTIONS - HEALTH_CONNECTIONS);
+  const mainConnections = database.poolSize - WORKER_CONNECTIONS - HEALTH_CONNECTIONS;
   const pool = openPool(poolOptions(database, { name: "main", size: mainConnections }));
   const healthPool = openPool(poolOptions(database, { name: "health", size: HEALTH_CONNECTIONS }));
 

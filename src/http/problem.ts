@@ -5,7 +5,7 @@
  * sent stands in a problem but the names of declared fields, and unknown names outside of personal
  * ones; a defect says nothing at all.
  *
- * What it relies on: the codes of VarveError being closed, so that leaving one out does not compile.
+ * What it relies on: the codes of VarveError being closed: leaving one out does not compile.
  */
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 
@@ -130,7 +130,7 @@ export const problems = {
 
 export type ProblemCode = keyof typeof problems;
 
-/** How loudly a failure is told to the operator; an alert is an error that a person must look at. */
+/** How loudly a failure is told to the operator; an alert is an error for a person to look at. */
 export type Severity = "none" | "warn" | "error" | "alert";
 
 type Failure = readonly [problem: ProblemCode, severity: Severity];

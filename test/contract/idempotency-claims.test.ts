@@ -69,7 +69,7 @@ test("one of two instances appends when both bring a new key for another stream"
       send(pools[0], appendOf(`left-${round}`, key)),
       send(pools[1], appendOf(`right-${round}`, key)),
     ]);
-    expect([left[0], right[0]].toSorted()).toEqual(["appended", "replayed"]);
+    expect(new Set([...left, ...right])).toEqual(new Set(["appended", "replayed"]));
   }
   expect(await count("streams", "aggregate_id ~ '^(left|right)-'")).toBe(25);
   expect(await count("events", "aggregate_id ~ '^(left|right)-'")).toBe(25);
