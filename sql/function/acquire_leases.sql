@@ -3,6 +3,7 @@
 -- from then on the owner before can write nothing.
 --   new_owner uuid, subscriptions text[], duration_ms integer
 --   → one row a lease that is held now: subscription, epoch, position of the checkpoint
+-- Index: leases_pkey, checkpoints_pkey.
 -- Locks: rows of leases and checkpoints in order of name. Idempotent.
 create or replace function varve.acquire_leases(
   new_owner uuid, subscriptions text[], duration_ms integer

@@ -13,8 +13,8 @@
 --
 -- Promises: positions are dense and in commit order; in a stream, version order is position order;
 -- created_at never runs back. Asking again after a lost reply is safe: the answer is "already".
--- Index: streams_pkey; events_YYYY_MM_position for the head; events_YYYY_MM_stream and
--- events_YYYY_MM_event_id only to recognise a repetition.
+-- Index: streams_pkey, idempotency_pkey; events_YYYY_MM_position for the head; events_YYYY_MM_stream
+-- or events_YYYY_MM_event_id, of the stream's own months, only to recognise a repetition.
 -- Locks: rows of streams that exist, of idempotency and of new streams, each in sorted order, then
 -- the log lock, which is held for numbering, insert
 -- and commit alone. Waits at most 5 s (55P03). Needs READ COMMITTED: under a snapshot of its own the
@@ -51,7 +51,11 @@ declare
   made_types text[];
   made_ids text[];
   stream record;
+  stored_version bigint;
+  first_month timestamptz;
+  after_last_month timestamptz;
   earlier record;
+  -- Not a record: where nothing is numbered, the statement that answers could not be parsed.
   head bigint;
   layer record;
   stored_at timestamptz;
@@ -151,18 +155,22 @@ begin
       outcomes[n] := 'replayed';
       continue;
     end if;
-    select s.version, s.first_at, f.* into earlier
+    select s.version, date_trunc('month', s.first_at, 'UTC'),
+        (date_trunc('month', s.last_at at time zone 'UTC') + interval '1 month') at time zone 'UTC'
+      into stored_version, first_month, after_last_month
       from varve.streams s
-      cross join lateral (
-        select count(*) as found, max(e.version) as last_version,
-            min(e.position) as first_position, min(e.created_at) as stored_at
-          from jsonb_array_elements(batch->(n - 1)->'events') with ordinality x (item, k)
-          join varve.events e on e.event_id = (x.item->>'id')::uuid
-          where e.aggregate_type = types[n] and e.aggregate_id = ids[n]
-            and e.created_at >= date_trunc('month', s.first_at, 'UTC')
-            and (expected[n] is null or e.version = expected[n] + x.k)
-      ) f
       where s.aggregate_type = types[n] and s.aggregate_id = ids[n];
+    -- Planned anew with finished bounds: any other plan would lock every partition there is.
+    execute
+      'select count(*) as found, max(e.version) as last_version,
+           min(e.position) as first_position, min(e.created_at) as stored_at
+         from jsonb_array_elements($1) with ordinality x (item, k)
+         join varve.events e on e.event_id = (x.item->>''id'')::uuid
+         where e.aggregate_type = $2 and e.aggregate_id = $3
+           and e.created_at >= $4 and e.created_at < $5
+           and ($6 is null or e.version = $6 + x.k)'
+      into earlier
+      using batch->(n - 1)->'events', types[n], ids[n], first_month, after_last_month, expected[n];
     if earlier.found = counts[n] then
       won[n] := false;
       outcomes[n] := 'already';
@@ -171,7 +179,7 @@ begin
       times[n] := earlier.stored_at;
     elsif not won[n] then
       outcomes[n] := 'conflict';
-      versions[n] := coalesce(earlier.version, 0);
+      versions[n] := coalesce(stored_version, 0);
     end if;
   end loop;
 

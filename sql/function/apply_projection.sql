@@ -2,7 +2,7 @@
 -- only for the holder of the epoch, from the position where the checkpoint really is.
 --   view_name text, held_epoch bigint, from_position bigint, to_position bigint, events integer,
 --   changes jsonb: [{key, document | null to remove, firstPosition of the event that made it,
---     position of the last event folded in}]
+--                    position of the last event folded in}]
 --   → true if it was applied; false if the epoch or the position is no longer the caller's
 -- The commit does not wait for the disk: after a crash documents and checkpoint are both older by
 -- the same page, and the log, which does wait, brings it again.

@@ -25,6 +25,11 @@ begin
     select k.key_id, k.subject_hash, k.wrapped, k.kek_id, k.status
       from jsonb_to_recordset(new_keys) n (tenant text, "subjectHash" text)
       join varve.subject_keys k on k.tenant = n.tenant
-        and k.subject_hash = decode(n."subjectHash", 'hex') and k.status = 'active';
+        and k.subject_hash = decode(n."subjectHash", 'hex') and k.status = 'active'
+      where not exists (
+        select from varve.subject_fences f
+          where f.tenant = k.tenant and f.subject_hash = k.subject_hash
+            and f.incarnation = k.incarnation
+      );
 end
 $$;

@@ -1,6 +1,6 @@
 -- Stores the hash of an API key; the same key again changes nothing.
 --   new_key_id text, new_name text, new_hash bytea, new_scopes text[] → true if it was stored now
--- Locks: its row. Idempotent.
+-- Index: api_keys_pkey. Locks: its row. Idempotent.
 create or replace function varve.create_api_key(
   new_key_id text, new_name text, new_hash bytea, new_scopes text[]
 ) returns boolean

@@ -1,5 +1,6 @@
 -- Makes the monthly partitions that hold `first_at` and the `months_ahead` months after it.
 --   first_at timestamptz, months_ahead integer → the names that were made, oldest first
+-- Index: event_partitions_lower_bound_key.
 -- Locks: none where nothing is missing. Else varve.schema_migrations, as every change of the schema
 -- does, and SHARE UPDATE EXCLUSIVE on varve.events, which lets reads and appends go on; it waits at
 -- most 2 s for either. Idempotent.

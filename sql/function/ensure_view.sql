@@ -2,6 +2,7 @@
 --   view_name text, view_version integer, filter_fields text[] → true if anything was made
 -- Another version than the one that serves starts from nothing: documents of two versions are never
 -- mixed, and the table of the version before is dropped.
+-- Index: views_pkey, checkpoints_pkey.
 -- Locks: none where there is nothing to make, else varve.schema_migrations, as every change of the
 -- schema does. Idempotent.
 create or replace function varve.ensure_view(

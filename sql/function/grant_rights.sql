@@ -1,5 +1,8 @@
 -- Gives the role of a service what it may: read everything, call the functions, insert nowhere.
--- PUBLIC may call none of them. No parameters → nothing. Idempotent; runs at the end of a migration.
+-- PUBLIC may call none of them. No parameters → nothing. Runs at the end of a migration.
+-- Index: none, the catalogue's own. Locks: catalogue rows of what it grants on; its callers hold
+-- varve.schema_migrations, since concurrent grants fail with "tuple concurrently updated".
+-- Idempotent.
 create or replace function varve.grant_rights() returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp

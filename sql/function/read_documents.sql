@@ -1,7 +1,7 @@
 -- Documents of a view by key, with the position of the view at the same moment.
 --   view_name text, keys text[]
---   → one row: position, documents [{key, document, firstPosition, position}] of the keys
---     that exist, in any order
+--   → one row: position, documents [{key, document, firstPosition, position}] of the keys that exist,
+--     in any order
 -- Index: the view's primary key, checkpoints_pkey. Locks: none. Reads only.
 create or replace function varve.read_documents(
   view_name text, keys text[], out "position" bigint, out documents jsonb
@@ -14,8 +14,8 @@ begin
     'select (select c.position from varve.checkpoints c
                where c.subscription = $1 and c.partition = 0),
        coalesce((select jsonb_agg(jsonb_build_object(
-         ''key'', d.key, ''document'', d.document, ''firstPosition'', d.first_position,
-         ''position'', d.position))
+         ''key'', d.key, ''document'', d.document,
+         ''firstPosition'', d.first_position, ''position'', d.position))
          from varve_views.%I d where d.key = any ($2)), ''[]'')', view_name
   ) into position, documents using view_name, keys;
 end

@@ -1,6 +1,6 @@
 -- Ends every lease of one owner at once, so that another need not wait for it to expire.
 --   old_owner uuid → the number of leases that ended
--- Locks: rows of leases. Idempotent.
+-- Index: none, a handful of rows. Locks: rows of leases. Idempotent.
 create or replace function varve.release_leases(old_owner uuid) returns bigint
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp

@@ -1,4 +1,5 @@
--- Ends an API key. old_key_id text → true if it was valid until now. Locks: its row. Idempotent.
+-- Ends an API key. old_key_id text → true if it was valid until now.
+-- Index: api_keys_pkey. Locks: its row. Idempotent.
 create or replace function varve.revoke_api_key(old_key_id text) returns boolean
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp

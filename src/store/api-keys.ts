@@ -3,6 +3,7 @@
  * random bits make a slow hash pointless. The check digits tell a mistyped key from an unknown one
  * without asking the database.
  */
+import { invariant } from "#kernel/errors.ts";
 import { limits } from "#kernel/limits.ts";
 
 import type { Pool, Row } from "./pool.ts";
@@ -48,15 +49,17 @@ export function mintApiKey(environment: string): string {
   return `${start}_${checkOf(start)}`;
 }
 
-/** Stores the hash of a well-formed key. False if it was there. */
+/** Stores the hash of a minted key. False if it was there. Throws a Defect for any other text. */
 export async function createApiKey(
   pool: Pool,
   key: string,
   name: string,
   scopes: readonly string[],
 ): Promise<boolean> {
+  const keyId = keyIdOf(key);
+  invariant(keyId !== undefined, "only a minted key is stored");
   const [row] = await pool.query<{ created: boolean }>(queries.createApiKey, [
-    keyIdOf(key) ?? "",
+    keyId,
     name,
     hashOf(key),
     JSON.stringify(scopes),

@@ -38,11 +38,10 @@ export type DocumentList = {
   readonly limit: number;
 };
 
-/** One document after a page of events; null removes it. */
+/** One document after a page of events; null removes it. Positions as in StoredDocument. */
 export type DocumentChange = {
   readonly key: string;
   readonly document: unknown;
-  /** Of the event that made it, of the last one that was folded in. */
   readonly firstPosition: number;
   readonly position: number;
 };

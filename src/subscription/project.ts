@@ -1,5 +1,10 @@
 import type { RecordedEvent, View } from "#domain/decider.ts";
-import { applyProjection, readDocuments, type DocumentChange } from "#store/documents.ts";
+import {
+  applyProjection,
+  readDocuments,
+  type DocumentChange,
+  type StoredDocument,
+} from "#store/documents.ts";
 import type { StoredEvent } from "#store/events.ts";
 import type { Pool } from "#store/pool.ts";
 
@@ -12,9 +17,6 @@ export type ViewPage = {
   readonly toPosition: number;
   readonly events: readonly StoredEvent[];
 };
-
-/** A document on its way through the page; null where it was removed. */
-type Folded = { readonly document: unknown; readonly firstPosition: number };
 
 /** The events that change a document of the view, in order, each with the document's key. */
 function keyedEvents({ view, events, fromPosition }: ViewPage) {
@@ -35,24 +37,20 @@ function keyedEvents({ view, events, fromPosition }: ViewPage) {
 export async function projectPage(pool: Pool, page: ViewPage): Promise<boolean> {
   const { view } = page;
   const keyed = keyedEvents(page);
-  const documents = new Map<string, Folded>();
+  const changes = new Map<string, DocumentChange>();
+  const before = new Map<string, StoredDocument>();
   if (keyed.length > 0) {
     const keys = [...new Set(keyed.map(({ key }) => key))];
     const stored = await readDocuments(pool, view.name, keys);
-    for (const { key, document, firstPosition } of stored.documents) {
-      documents.set(key, { document, firstPosition });
-    }
+    for (const document of stored.documents) before.set(document.key, document);
   }
-  const changes = new Map<string, DocumentChange>();
   for (const { key, event } of keyed) {
-    const before = documents.get(key);
-    const document = view.project(before?.document ?? null, event);
-    const { position } = event;
-    // A list must come out in the same order, however the events fell into pages.
-    const isNew = before === undefined || before.document === null;
-    const firstPosition = isNew ? position : before.firstPosition;
-    documents.set(key, { document, firstPosition });
-    changes.set(key, { key, document, firstPosition, position });
+    const last = changes.get(key) ?? before.get(key);
+    const isNew = last === undefined || last.document === null;
+    const document = view.project(isNew ? null : last.document, event);
+    // The event that makes a document gives its place in lists, wherever the page is cut.
+    const firstPosition = isNew ? event.position : last.firstPosition;
+    changes.set(key, { key, document, firstPosition, position: event.position });
   }
   return applyProjection(pool, {
     view: view.name,

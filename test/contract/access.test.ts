@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type postgres from "postgres";
+
+import { queries } from "#store/statements.ts";
+import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
+import { appendTo } from "#test/support/appends.ts";
+import { allViews, ensureViews } from "#test/support/loops.ts";
+import { openSql, openTestPool } from "#test/support/pools.ts";
+
+let database: TestDatabase;
+let sql: postgres.Sql;
+beforeAll(async () => {
+  database = await freshDatabase();
+  sql = openSql(database.url);
+  const pool = openTestPool(database.url);
+  await ensureViews(pool, allViews);
+  await pool.close(1_000);
+});
+afterAll(async () => {
+  await sql.end({ timeout: 1 });
+  await assertNothingLeftOpen(database.url);
+  await database.drop();
+});
+
+/** How the statement ends for the role of a service; nothing of it stays. */
+const asApp = (text: string, parameters: readonly (string | number | boolean | null)[] = []) => {
+  const undo = new Error("undo");
+  return sql
+    .begin(async (tx) => {
+      await tx`set local role varve_app`;
+      await tx.unsafe(text, [...parameters]);
+      throw undo;
+    })
+    .catch((error: Error & { code?: string }) => (error === undo ? "done" : (error.code ?? error)));
+};
+
+const DENIED = "42501";
+
+test("role of the service runs every query but the bench's when it is asked", async () => {
+  const id = "0198c0de-0000-7000-8000-000000000001";
+  const hash = "00".repeat(32);
+  const batch = JSON.stringify([appendTo("by-the-app", 0)]);
+  const calls: Readonly<
+    Record<keyof typeof queries, readonly (string | number | boolean | null)[]>
+  > = {
+    acquireLeases: [id, '["orders"]', 1_000],
+    appendEvents: [batch],
+    applyProjection: ["orders", 0, 0, 0, 0, "[]"],
+    benchCeiling: [1, 1],
+    claimCanary: ["k", "00".repeat(62)],
+    claimSubjectKeys: ["[]"],
+    createApiKey: ["id", "name", hash, '["*"]'],
+    ensurePartitions: [4],
+    ensureView: ["things", 1, '["field"]'],
+    expireIdempotency: [1, 1],
+    findActiveKeys: ["default", `["${hash}"]`],
+    findApiKey: [hash],
+    findIdempotentResult: ["key:a", "k"],
+    findKeys: [`["${id}"]`],
+    listApiKeys: [],
+    listCanaries: [],
+    listDocuments: ["orders", "[]", true, null, null, 1],
+    listKekIds: [],
+    listMigrations: [],
+    readAfter: [0, 10],
+    readDocuments: ["orders", '["a"]'],
+    readHealth: [],
+    readStream: ["Thing", "by-the-app", 1, 9, 10],
+    releaseLeases: [id],
+    revokeApiKey: ["id"],
+  };
+  const ends: Record<string, unknown> = {};
+  for (const [name, parameters] of Object.entries(calls)) {
+    ends[name] = await asApp(queries[name as keyof typeof queries].text, parameters);
+  }
+  const expected = Object.keys(calls).map((name) => [
+    name,
+    name === "benchCeiling" ? DENIED : "done",
+  ]);
+  expect(ends).toEqual(Object.fromEntries(expected));
+});
+
+test("role of the service reads every table and writes none when it tries", async () => {
+  const tables = await sql<{ name: string; column: string }[]>`
+    select format('%I.%I', n.nspname, c.relname) as name,
+           (select quote_ident(a.attname) from pg_attribute a
+             where a.attrelid = c.oid and a.attnum = 2) as "column"
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname in ('varve', 'varve_views') and c.relkind in ('r', 'p', 'v')`;
+  expect(tables.length).toBeGreaterThan(20);
+  const ends: unknown[] = [];
+  for (const { name, column } of tables) {
+    ends.push([
+      name,
+      await asApp(`select * from ${name} limit 1`),
+      await asApp(`insert into ${name} default values`),
+      await asApp(`update ${name} set ${column} = ${column}`),
+      await asApp(`delete from ${name}`),
+      await asApp(`truncate ${name}`),
+    ]);
+  }
+  const expected = tables.map(({ name }) => [name, "done", DENIED, DENIED, DENIED, DENIED]);
+  // TRUNCATE of a view is refused for what it is, before anybody's rights are looked at.
+  const views = new Set(allViews.map((view) => `varve_views.${view.name}`));
+  for (const row of expected) if (views.has(row[0] ?? "")) row[5] = "42809";
+  expect(ends).toEqual(expected);
+});
+
+test("role of the service changes no schema and grants nothing when it tries", async () => {
+  const ends: unknown[] = [];
+  for (const text of [
+    "create table varve.mine ()",
+    "create function varve.mine() returns int language sql as 'select 1'",
+    "drop table varve.events",
+    "alter function varve.log_head() security invoker",
+    "select varve.grant_rights()",
+  ]) {
+    ends.push(await asApp(text));
+  }
+  expect(ends).toEqual([DENIED, DENIED, DENIED, DENIED, DENIED]);
+});
+
+test("functions are nobody else's when a role without rights calls them", async () => {
+  const callable = await sql<{ name: string }[]>`
+    select p.proname as name from pg_proc p
+     where p.pronamespace = 'varve'::regnamespace and has_function_privilege('public', p.oid, 'execute')`;
+  expect([...callable]).toEqual([]);
+});
+
+test("functions that write look names up nowhere but in pg_catalog when they are defined", async () => {
+  const open = await sql<{ name: string }[]>`
+    select p.proname as name from pg_proc p
+     where p.pronamespace = 'varve'::regnamespace and p.proname <> 'grant_rights'
+       and (not p.prosecdef
+            or not 'search_path=pg_catalog, pg_temp' = any (coalesce(p.proconfig, '{}')))`;
+  expect([...open]).toEqual([]);
+});

@@ -1,0 +1,136 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type postgres from "postgres";
+
+import {
+  applyProjection,
+  ensureView,
+  readDocuments,
+  type DocumentChange,
+  type ProjectionPage,
+} from "#store/documents.ts";
+import type { Pool } from "#store/pool.ts";
+import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
+import { openSql, openTestPool } from "#test/support/pools.ts";
+
+let database: TestDatabase;
+let pool: Pool;
+let sql: postgres.Sql;
+beforeEach(async () => {
+  database = await freshDatabase();
+  pool = openTestPool(database.url);
+  sql = openSql(database.url);
+  await ensureView(pool, { name: "things", version: 1, filterFields: ["kind"] });
+});
+afterEach(async () => {
+  await pool.close(1_000);
+  await sql.end({ timeout: 1 });
+  await assertNothingLeftOpen(database.url);
+  await database.drop();
+});
+
+const change = (key: string, position: number, document: unknown): DocumentChange => ({
+  key,
+  document,
+  firstPosition: position,
+  position,
+});
+
+/** The page from 0 to 10 with two documents, or one that differs in some of it. */
+const pageWith = (changed: Partial<ProjectionPage> = {}): ProjectionPage => ({
+  view: "things",
+  epoch: 0,
+  fromPosition: 0,
+  toPosition: 10,
+  events: 3,
+  changes: [change("a", 4, { kind: "x" }), change("b", 9, { kind: "y" })],
+  ...changed,
+});
+
+const checkpoint = async () => {
+  const [row] = await sql`
+    select position::int, epoch::int, events_processed::int as events,
+           last_progress_at > now() - interval '1 minute' as moved
+      from varve.checkpoints where subscription = 'things'`;
+  return { ...row };
+};
+
+const documents = async () => {
+  const { documents } = await readDocuments(pool, "things", ["a", "b", "c"]);
+  return documents.toSorted((left, right) => (left.key < right.key ? -1 : 1));
+};
+
+const untouched = { position: 0, epoch: 0, events: 0, moved: true };
+const written = [
+  { key: "a", document: { kind: "x" }, firstPosition: 4, position: 4 },
+  { key: "b", document: { kind: "y" }, firstPosition: 9, position: 9 },
+];
+
+describe("applyProjection", () => {
+  test("page is written with its checkpoint when it is applied, and not a second time", async () => {
+    expect(await applyProjection(pool, pageWith())).toBe(true);
+    const after = { position: 10, epoch: 0, events: 3, moved: true };
+    expect([await documents(), await checkpoint()]).toEqual([written, after]);
+    expect(await applyProjection(pool, pageWith())).toBe(false);
+    expect([await documents(), await checkpoint()]).toEqual([written, after]);
+  });
+
+  const refused: Readonly<Record<string, Partial<ProjectionPage>>> = {
+    "the epoch is an older one": { epoch: -1 },
+    "the epoch is one that nobody holds": { epoch: 1 },
+    "the checkpoint is not there yet": { fromPosition: 5 },
+    "it would go back": { toPosition: -1 },
+    "the view is unknown": { view: "nothing" },
+  };
+  for (const [reason, changed] of Object.entries(refused)) {
+    test(`page is refused and writes nothing when ${reason}`, async () => {
+      expect(await applyProjection(pool, pageWith(changed))).toBe(false);
+      expect([await documents(), await checkpoint()]).toEqual([[], untouched]);
+    });
+  }
+
+  test("checkpoint moves alone when the page changes no document", async () => {
+    expect(await applyProjection(pool, pageWith({ changes: [], events: 0 }))).toBe(true);
+    const after = { position: 10, epoch: 0, events: 0, moved: true };
+    expect([await documents(), await checkpoint()]).toEqual([[], after]);
+  });
+
+  test("document is replaced, kept, removed and made again when later pages say so", async () => {
+    await applyProjection(pool, pageWith());
+    const second = [
+      { key: "a", document: { kind: "z" }, firstPosition: 4, position: 12 },
+      change("b", 13, null),
+      change("c", 14, null),
+    ];
+    await applyProjection(pool, pageWith({ fromPosition: 10, toPosition: 14, changes: second }));
+    const replaced = { key: "a", document: { kind: "z" }, firstPosition: 4, position: 12 };
+    expect(await documents()).toEqual([replaced]);
+    const third = [change("b", 16, { kind: "again" })];
+    await applyProjection(pool, pageWith({ fromPosition: 14, toPosition: 20, changes: third }));
+    const again = { key: "b", document: { kind: "again" }, firstPosition: 16, position: 16 };
+    expect(await documents()).toEqual([replaced, again]);
+  });
+
+  test("checkpoint stays when the documents cannot be written", async () => {
+    await sql`alter table varve_views.things_v1 rename to gone`;
+    const code = await applyProjection(pool, pageWith()).then(
+      () => "applied",
+      (error: { code: string }) => error.code,
+    );
+    expect(code).toBe("database-refused");
+    await sql`alter table varve_views.gone rename to things_v1`;
+    expect([await documents(), await checkpoint()]).toEqual([[], untouched]);
+    expect(await applyProjection(pool, pageWith())).toBe(true);
+    expect(await documents()).toEqual(written);
+  });
+
+  test("page is applied once when twenty send it at the same moment", async () => {
+    const pools = Array.from({ length: 4 }, () => openTestPool(database.url, { size: 5 }));
+    const sent = pools.flatMap((one) =>
+      [1, 2, 3, 4, 5].map(() => applyProjection(one, pageWith())),
+    );
+    const applied = (await Promise.all(sent)).filter(Boolean);
+    await Promise.all(pools.map((one) => one.close(1_000)));
+    expect(applied).toEqual([true]);
+    expect(await checkpoint()).toEqual({ position: 10, epoch: 0, events: 3, moved: true });
+  });
+});

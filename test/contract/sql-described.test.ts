@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+
+import { queries } from "#store/statements.ts";
+import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
+import { openSql } from "#test/support/pools.ts";
+
+const eventColumns = [
+  "position bigint",
+  "created_at timestamptz",
+  "event_id uuid",
+  "aggregate_type text",
+  "aggregate_id text",
+  "version bigint",
+  "event_type text",
+  "schema_version integer",
+  "timestamp timestamptz",
+  "payload jsonb",
+  "metadata jsonb",
+].join(", ");
+
+const keyColumns = [
+  "key_id uuid",
+  "subject_hash text",
+  "wrapped text",
+  "kek_id text",
+  "status text",
+].join(", ");
+
+/** What the migrated database says of each statement: its parameters, then its columns. */
+const described: Readonly<Record<keyof typeof queries, string>> = {
+  acquireLeases: "uuid, text, integer → subscription text, epoch bigint, position bigint",
+  appendEvents:
+    "text → append integer, outcome text, version bigint, position bigint, created_at timestamptz",
+  applyProjection: "text, bigint, bigint, bigint, integer, text → applied boolean",
+  benchCeiling: "integer, integer → events bigint",
+  claimCanary: "text, text → claim_canary void",
+  claimSubjectKeys: `text → ${keyColumns}`,
+  createApiKey: "text, text, text, text → created boolean",
+  ensurePartitions: "integer → name text",
+  ensureView: "text, integer, text → made boolean",
+  expireIdempotency: "bigint, integer → expired bigint",
+  findActiveKeys: `text, text → ${keyColumns}`,
+  findApiKey: "text → key_id text, name text, scopes jsonb",
+  findIdempotentResult:
+    "text, text → fingerprint text, aggregate_type text, aggregate_id text, from_version bigint, events jsonb",
+  findKeys: `text → ${keyColumns}`,
+  listApiKeys:
+    "none → key_id text, name text, scopes jsonb, created_at timestamptz, revoked_at timestamptz",
+  listCanaries: "none → kek_id text, wrapped text",
+  listDocuments: "text, text, boolean, bigint, text, integer → position bigint, documents jsonb",
+  listKekIds: "none → kek_id text",
+  listMigrations:
+    "none → kind text, name text, checksum text, breaking boolean, applied_at timestamptz",
+  readAfter: `bigint, integer → ${eventColumns}`,
+  readDocuments: "text, text → position bigint, documents jsonb",
+  readHealth: "none → head bigint, settings jsonb, partitions jsonb, subscriptions jsonb",
+  readStream: `text, text, bigint, bigint, integer → ${eventColumns}`,
+  releaseLeases: "uuid → ended bigint",
+  revokeApiKey: "text → revoked boolean",
+};
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await freshDatabase();
+});
+afterAll(async () => {
+  await assertNothingLeftOpen(database.url);
+  await database.drop();
+});
+
+test("statement has these parameters and columns when the migrated database describes it", async () => {
+  const sql = openSql(database.url);
+  const types = await sql<{ oid: number; name: string }[]>`
+    select oid::int as oid, replace(format_type(oid, null), 'timestamp with time zone', 'timestamptz')
+             as name
+      from pg_type`;
+  const nameOf = new Map(types.map(({ oid, name }) => [oid, name]));
+  const found: Record<string, string> = {};
+  for (const [name, { text }] of Object.entries(queries)) {
+    const statement = await sql.unsafe(text).describe();
+    const parameters = statement.types.map((oid) => nameOf.get(oid)).join(", ");
+    const columns = statement.columns.map((column) => `${column.name} ${nameOf.get(column.type)}`);
+    found[name] = `${parameters || "none"} → ${columns.join(", ")}`;
+  }
+  await sql.end({ timeout: 1 });
+  expect(found).toEqual(described);
+});
