@@ -49,7 +49,6 @@ test("two instances serve one database, and one goes on when the other is killed
   const late = await createOrder(other, "after-the-kill");
   await shownOrder(other, "after-the-kill", 1, 15_000);
   const takeoverMs = Math.round(performance.now() - startedMs);
-  console.log(`the other instance went on after ${takeoverMs} ms`);
   // A lease lasts 4 s, and the other one looks every second.
   expect(takeoverMs).toBeLessThan(7_000);
   expect((await holders()).length).toBe(1);
