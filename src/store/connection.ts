@@ -50,15 +50,30 @@ export function connect(options: PoolOptions) {
 }
 
 /**
- * The rows, or undefined where nothing came in time: then the statement was asked to stop and did
- * not say so, and the connection is not to be used again. Throws what the driver throws.
+ * Asks the server to stop the statement; false where it was never sent, for its connection is still
+ * being made. Not by the driver's own `cancel()`: that drops the promise of its request, whose
+ * failure ends the process, and it leaves a connection that is being made waiting for ever.
+ */
+function askToStop(pending: object): boolean {
+  const cancel: unknown = Reflect.get(pending, "canceller");
+  if (Reflect.get(pending, "active") !== true || typeof cancel !== "function") return false;
+  void Promise.resolve(cancel(pending)).catch(() => undefined);
+  return true;
+}
+
+/** What came within the deadline. After anything but rows the connection is not to be used again. */
+export type Reply = readonly Row[] | "unsent" | "unanswered";
+
+/**
+ * The rows; `unsent` where there was no connection to send on; `unanswered` where the statement was
+ * asked to stop and did not say so. Throws what the driver throws.
  */
 export async function runWithin(
   connection: Connection,
   statement: Statement,
   parameters: readonly Parameter[],
   options: { readonly prepare: boolean; readonly deadlineMs: number },
-): Promise<readonly Row[] | undefined> {
+): Promise<Reply> {
   const pending = connection.unsafe<Row[]>(statement.text, [...parameters], {
     prepare: options.prepare,
   });
@@ -71,8 +86,8 @@ export async function runWithin(
   try {
     const first = await Promise.race([reply, late(options.deadlineMs)]);
     if (first !== undefined) return first;
-    pending.cancel();
-    return await Promise.race([reply, late(CANCEL_GRACE_MS)]);
+    if (!askToStop(pending)) return "unsent";
+    return (await Promise.race([reply, late(CANCEL_GRACE_MS)])) ?? "unanswered";
   } finally {
     answered.abort();
     // Whatever a given-up statement still says is no longer of interest.
