@@ -179,7 +179,8 @@ begin
       times[n] := earlier.stored_at;
     elsif not won[n] then
       outcomes[n] := 'conflict';
-      versions[n] := coalesce(stored_version, 0);
+      -- What it was compared with: a stream that was made since may have the expected version.
+      versions[n] := case when expected[n] <> actual[n] then actual[n] else stored_version end;
     end if;
   end loop;
 

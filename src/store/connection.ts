@@ -50,44 +50,44 @@ export function connect(options: PoolOptions) {
 }
 
 /**
- * Why there are no rows in time: the statement was asked to stop and did not say so, or it was
- * still waiting for its connection and was never sent. The connection is not to be used again.
+ * Asks the server to stop the statement; false where it was never sent, for its connection is still
+ * being made. Not by the driver's own `cancel()`: that drops the promise of its request, whose
+ * failure ends the process, and it leaves a connection that is being made waiting for ever.
  */
-type Late = "silent" | "unsent";
+function askToStop(pending: object): boolean {
+  const cancel: unknown = Reflect.get(pending, "canceller");
+  if (Reflect.get(pending, "active") !== true || typeof cancel !== "function") return false;
+  void Promise.resolve(cancel(pending)).catch(() => undefined);
+  return true;
+}
+
+/** What came within the deadline. After anything but rows the connection is not to be used again. */
+export type Reply = readonly Row[] | "unsent" | "unanswered";
 
 /**
- * Whether the driver itself, not the server, refused a statement. It does so where a statement is
- * cancelled that was not sent, and if that one was to open the connection, the connection waits for
- * it for ever: whatever is asked of it afterwards hangs, long after the database is back.
+ * The rows; `unsent` where there was no connection to send on; `unanswered` where the statement was
+ * asked to stop and did not say so. Throws what the driver throws.
  */
-const wasUnsent = (error: unknown): boolean =>
-  error instanceof Error && !(error instanceof postgres.PostgresError);
-
-/** The rows, or why there are none in time. Throws what the driver throws. */
 export async function runWithin(
   connection: Connection,
   statement: Statement,
   parameters: readonly Parameter[],
   options: { readonly prepare: boolean; readonly deadlineMs: number },
-): Promise<readonly Row[] | Late> {
+): Promise<Reply> {
   const pending = connection.unsafe<Row[]>(statement.text, [...parameters], {
     prepare: options.prepare,
   });
   const reply = pending.then((rows): readonly Row[] => rows);
   const answered = new AbortController();
-  const late = async (durationMs: number): Promise<Late> => {
+  const late = async (durationMs: number): Promise<undefined> => {
     await sleep(durationMs, answered.signal);
-    return "silent";
+    return undefined;
   };
   try {
     const first = await Promise.race([reply, late(options.deadlineMs)]);
-    if (first !== "silent") return first;
-    pending.cancel();
-    const refused = reply.catch((error: unknown): Late => {
-      if (wasUnsent(error)) return "unsent";
-      throw error;
-    });
-    return await Promise.race([refused, late(CANCEL_GRACE_MS)]);
+    if (first !== undefined) return first;
+    if (!askToStop(pending)) return "unsent";
+    return (await Promise.race([reply, late(CANCEL_GRACE_MS)])) ?? "unanswered";
   } finally {
     answered.abort();
     // Whatever a given-up statement still says is no longer of interest.

@@ -22,7 +22,7 @@ import type postgres from "postgres";
 import { VarveError } from "#kernel/errors.ts";
 import { limits } from "#kernel/limits.ts";
 
-import { connect, runWithin, type Connection } from "./connection.ts";
+import { connect, runWithin, type Connection, type Reply } from "./connection.ts";
 import { translate } from "./sqlstate.ts";
 
 export type PoolOptions = {
@@ -125,22 +125,22 @@ export function openPool(options: PoolOptions): Pool {
       deadlineMs = statementTimeoutMs + REPLY_GRACE_MS,
     ) => {
       const connection = await places.acquire();
-      let rows: Awaited<ReturnType<typeof runWithin>>;
+      let reply: Reply;
       try {
-        rows = await runWithin(connection, statement, parameters, { prepare, deadlineMs });
+        reply = await runWithin(connection, statement, parameters, { prepare, deadlineMs });
       } catch (error) {
         places.release(connection);
         throw translate(error, statement.name);
       }
-      if (typeof rows === "string") {
+      if (typeof reply === "string") {
         places.replace(connection);
         throw new VarveError("database-timeout", "the database did not answer in time", {
           statement: statement.name,
-          replyLost: rows === "silent",
+          replyLost: reply === "unanswered",
         });
       }
       places.release(connection);
-      return rows as readonly Result[];
+      return reply as readonly Result[];
     },
     close: places.close,
   };
