@@ -42,6 +42,7 @@ declare
   counts bigint[];
   actual bigint[];
   won boolean[];
+  claims_made jsonb;
   claimed boolean[];
   replayed boolean[];
   outcomes text[];
@@ -115,14 +116,18 @@ begin
       on conflict do nothing
       returning k.principal, k.key
     )
-    select array_agg(c.key is not null order by i.n),
-        array_agg(won[i.n] and c.key is null and i.item->'idempotency'->>'key' is not null order by i.n)
-      into claimed, replayed
+    -- As a map, because every join is a nested loop here.
+    select coalesce(jsonb_object_agg(jsonb_build_array(c.principal, c.key)::text, true), '{}')
+      into claims_made from claims c;
+    select array_agg(k.called is not null and claims_made ? k.called order by i.n),
+        array_agg(won[i.n] and k.called is not null and not claims_made ? k.called order by i.n),
+        array_agg(won[i.n] and (k.called is null or claims_made ? k.called) order by i.n)
+      into claimed, replayed, won
       from jsonb_array_elements(batch) with ordinality i (item, n)
-      left join claims c on c.principal = i.item->'idempotency'->>'principal'
-        and c.key = i.item->'idempotency'->>'key';
-    select array_agg(i.won and not i.replayed order by i.n) into won
-      from unnest(won, replayed) with ordinality i (won, replayed, n);
+      cross join lateral (
+        select case when i.item->'idempotency'->>'key' is not null then jsonb_build_array(
+          i.item->'idempotency'->>'principal', i.item->'idempotency'->>'key')::text end as called
+      ) k;
   end if;
 
   -- 4. Make the streams that do not exist; whoever makes one first wins it.
