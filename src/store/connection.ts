@@ -55,9 +55,12 @@ export function connect(options: PoolOptions) {
  * failure ends the process, and it leaves a connection that is being made waiting for ever.
  */
 function askToStop(pending: object): boolean {
-  const cancel: unknown = Reflect.get(pending, "canceller");
-  if (Reflect.get(pending, "active") !== true || typeof cancel !== "function") return false;
-  void Promise.resolve(cancel(pending)).catch(() => undefined);
+  const query = pending as {
+    readonly active?: boolean;
+    readonly canceller?: ((query: object) => Promise<void>) | null;
+  };
+  if (query.active !== true || typeof query.canceller !== "function") return false;
+  query.canceller(query).catch(() => undefined);
   return true;
 }
 
