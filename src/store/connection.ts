@@ -64,7 +64,7 @@ function askToStop(pending: object): boolean {
   return true;
 }
 
-/** What came within the deadline. After anything but rows the connection is not to be used again. */
+/** What came within the deadline. After all but rows the connection is not to be used again. */
 export type Reply = readonly Row[] | "unsent" | "unanswered";
 
 /**

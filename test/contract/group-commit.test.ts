@@ -90,7 +90,7 @@ describe("the group commit", () => {
     await groupCommit.drain();
   });
 
-  test("appends of one stream go in batches of their own, in order, when they come together", async () => {
+  test("appends of one stream go one after the other when they come together", async () => {
     const groupCommit = createGroupCommit(pool);
     const outcomes = await Promise.all(
       [0, 1, 2, null, 4].map((expected) => groupCommit.append(appendTo("same", expected))),
