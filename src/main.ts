@@ -37,10 +37,10 @@ import { superviseWorker } from "#subscription/supervisor.ts";
 import { openLog, type ProcessLogger } from "#telemetry/log.ts";
 import { inSpan, traceparent } from "#telemetry/trace.ts";
 
-/** Connections of the health routes: one to look with, and one while a hung one is replaced. */
-const HEALTH_CONNECTIONS = 2;
-/** Connections of the worker: it reads, then writes every view at once. */
-const WORKER_CONNECTIONS = 4;
+/** The health routes look one at a time, and never wait for a connection of the others. */
+const HEALTH_CONNECTIONS = 1;
+/** The worker writes views side by side, but a command should not wait for its share of a pool. */
+const WORKER_CONNECTIONS = 2;
 
 /** Longer than any answer may take: a handler that waits has not written anything yet. */
 const IDLE_TIMEOUT_S = 120;
@@ -65,13 +65,16 @@ async function withDevelopmentKeys(config: Config): Promise<Config["keys"]> {
   return { ...(await developmentKeys(developmentDirectory)), ...Object.fromEntries(given) };
 }
 
+const listen = (config: Config, fetch: (request: Request) => Response | Promise<Response>) =>
+  Bun.serve({ port: config.port, hostname: config.host, idleTimeout: IDLE_TIMEOUT_S, fetch });
+
 /** Starts everything, and resolves with the way to stop it. */
 async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const startedAtMs = Date.now();
   let draining = false;
   const opened = await openDatabase(config.database, log);
   const database = opened.config;
-  const mainConnections = Math.max(2, database.poolSize - WORKER_CONNECTIONS - HEALTH_CONNECTIONS);
+  const mainConnections = database.poolSize - WORKER_CONNECTIONS - HEALTH_CONNECTIONS;
   const pool = openPool(poolOptions(database, { name: "main", size: mainConnections }));
   const healthPool = openPool(poolOptions(database, { name: "health", size: HEALTH_CONNECTIONS }));
 
@@ -110,16 +113,11 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
     clock: Date.now,
     log,
   });
-  const server = Bun.serve({
-    port: config.port,
-    hostname: config.host,
-    fetch: app.fetch,
-    idleTimeout: IDLE_TIMEOUT_S,
-  });
+  // Whoever finds the port open must find the key valid.
+  const key = config.production ? undefined : await developmentAccess(pool, developmentDirectory);
+  const server = listen(config, app.fetch);
   log.info({ port: server.port }, "serving");
-  if (!config.production) {
-    welcome(server.url, await developmentAccess(pool, developmentDirectory));
-  }
+  if (key !== undefined) welcome(server.url, key);
 
   return async (): Promise<void> => {
     draining = true;

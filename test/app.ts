@@ -1,6 +1,6 @@
 /**
- * The service in a test, without a socket: the app of `createApp` on a database of its own, with the
- * real store, keyring, command handler, readers and loop, put together as `main.ts` does it.
+ * The service in a test, without a socket: the app of `createApp` on a database of its own, with
+ * the real store, keyring, command handler, readers and loop, put together as `main.ts` does it.
  *
  * What it promises. `close` ends the loop and the pools and drops the database. Keys are fixed, so
  * that a failure can be looked into twice; what is logged goes to a file that `logText` reads.

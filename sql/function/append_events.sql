@@ -2,18 +2,21 @@
 -- own, and all events of the appends that won are numbered and inserted together.
 --
 --   batch jsonb: [{aggregateType, aggregateId, expectedVersion: n | 0 for none | null for any,
---                  events: [{id, type, schemaVersion, timestamp, payload, metadata, subjectKeys}]}]
+--                  events: [{id, type, schemaVersion, timestamp, payload, metadata, subjectKeys}],
+--                  idempotency: null | {principal, key, fingerprint}}]
 --   → one row an append, in order: append (1-based), outcome,
 --       appended  version after it, position of its first event, created_at
 --       already   the same three, of the earlier call that appended these event ids
+--       replayed  the idempotency key led to events before; version and position are null
 --       conflict  version = the actual version (0 if there is no stream); with any version expected
 --                 only where another transaction made the stream at this moment: ask again
 --
 -- Promises: positions are dense and in commit order; in a stream, version order is position order;
 -- created_at never runs back. Asking again after a lost reply is safe: the answer is "already".
--- Index: streams_pkey; events_YYYY_MM_position for the head; events_YYYY_MM_stream or
--- events_YYYY_MM_event_id, of the stream's own months, only to recognise a repetition.
--- Locks: rows of streams in sorted order, then the log lock, which is held for numbering, insert
+-- Index: streams_pkey, idempotency_pkey; events_YYYY_MM_position for the head; events_YYYY_MM_stream
+-- or events_YYYY_MM_event_id, of the stream's own months, only to recognise a repetition.
+-- Locks: rows of streams that exist, of idempotency and of new streams, each in sorted order, then
+-- the log lock, which is held for numbering, insert
 -- and commit alone. Waits at most 5 s (55P03). Needs READ COMMITTED: under a snapshot of its own the
 -- head would be stale and numbers would repeat.
 -- Errors: VA001 no partition for created_at (make it, ask again), VA002 isolation, VA003 bad batch.
@@ -39,6 +42,8 @@ declare
   counts bigint[];
   actual bigint[];
   won boolean[];
+  claimed boolean[];
+  replayed boolean[];
   outcomes text[];
   versions bigint[];
   positions bigint[];
@@ -51,8 +56,7 @@ declare
   after_last_month timestamptz;
   earlier record;
   -- Not a record: where nothing is numbered, the statement that answers could not be parsed.
-  head_position bigint;
-  head_at timestamptz;
+  head bigint;
   layer record;
   stored_at timestamptz;
 begin
@@ -73,8 +77,11 @@ begin
     from jsonb_array_elements(batch) with ordinality i (item, n);
   if types is null or 0 = any (counts) or array_position(counts, null) is not null or (
     select count(*) <> count(distinct (s.type, s.id)) from unnest(types, ids) s (type, id)
+  ) or (
+    select count(*) <> count(distinct k - 'fingerprint') from jsonb_path_query(batch, '$[*].idempotency') k
+      where k <> 'null'
   ) then
-    raise exception 'a batch holds at least one append, each of a stream of its own, with events'
+    raise exception 'a batch holds appends with events, each of its own stream and key'
       using errcode = 'VA003';
   end if;
 
@@ -92,7 +99,33 @@ begin
   select array_agg(i.expected is null or i.expected = i.actual order by i.n) into won
     from unnest(expected, actual) with ordinality i (expected, actual, n);
 
-  -- 3. Make the streams that do not exist; whoever makes one first wins it.
+  -- 3. Claim the idempotency keys of those that would win; a key that was claimed before is answered
+  -- by its own row. A claim of the same moment is waited for.
+  if jsonb_path_exists(batch, '$[*].idempotency.key') then
+    with claims as (
+      insert into varve.idempotency as k (
+        principal, key, fingerprint, aggregate_type, aggregate_id, from_version, to_version
+      )
+      select i.item->'idempotency'->>'principal', i.item->'idempotency'->>'key',
+          i.item->'idempotency'->>'fingerprint', types[i.n], ids[i.n], actual[i.n] + 1,
+          actual[i.n] + counts[i.n]
+        from jsonb_array_elements(batch) with ordinality i (item, n)
+        where won[i.n] and i.item->'idempotency'->>'key' is not null
+        order by 1, 2
+      on conflict do nothing
+      returning k.principal, k.key
+    )
+    select array_agg(c.key is not null order by i.n),
+        array_agg(won[i.n] and c.key is null and i.item->'idempotency'->>'key' is not null order by i.n)
+      into claimed, replayed
+      from jsonb_array_elements(batch) with ordinality i (item, n)
+      left join claims c on c.principal = i.item->'idempotency'->>'principal'
+        and c.key = i.item->'idempotency'->>'key';
+    select array_agg(i.won and not i.replayed order by i.n) into won
+      from unnest(won, replayed) with ordinality i (won, replayed, n);
+  end if;
+
+  -- 4. Make the streams that do not exist; whoever makes one first wins it.
   with made as (
     insert into varve.streams as s (aggregate_type, aggregate_id, version, first_at, last_at)
       select i.type, i.id, i.count, at, at
@@ -111,13 +144,17 @@ begin
       left join unnest(made_types, made_ids) m (type, id) on m.type = i.type and m.id = i.id;
   end if;
 
-  -- 4. Recognise what was appended before: where the version does not fit, or any would do.
+  -- 5. Recognise what was appended before: where the version does not fit, or any would do.
   outcomes := array_fill(null::text, array[cardinality(types)]);
   versions := array_fill(null::bigint, array[cardinality(types)]);
   positions := versions;
   times := array_fill(null::timestamptz, array[cardinality(types)]);
   for n in 1 .. cardinality(types) loop
     continue when won[n] and (expected[n] is not null or actual[n] = 0);
+    if replayed[n] then
+      outcomes[n] := 'replayed';
+      continue;
+    end if;
     select s.version, date_trunc('month', s.first_at, 'UTC'),
         (date_trunc('month', s.last_at at time zone 'UTC') + interval '1 month') at time zone 'UTC'
       into stored_version, first_month, after_last_month
@@ -147,16 +184,25 @@ begin
     end if;
   end loop;
 
-  -- 5. Set the versions of the streams that existed.
+  -- A claim of an append that did not win after all is given back.
+  if true = any (claimed) then
+    delete from varve.idempotency k
+      using jsonb_array_elements(batch) with ordinality i (item, n)
+      where claimed[i.n] and not won[i.n]
+        and k.principal = i.item->'idempotency'->>'principal'
+        and k.key = i.item->'idempotency'->>'key';
+  end if;
+
+  -- 6. Set the versions of the streams that existed.
   update varve.streams s set version = s.version + i.count, last_at = at
     from unnest(types, ids, counts, actual, won) i (type, id, count, actual, won)
     where i.won and i.actual > 0 and s.aggregate_type = i.type and s.aggregate_id = i.id;
 
   if true = any (won) then
-    -- 6. Number under the log lock. Each statement below sees what the last holder committed.
+    -- 7. Number under the log lock. Each statement below sees what the last holder committed.
     perform pg_advisory_xact_lock(hashtextextended('varve.log', 0));
-    select h.position, h.created_at into head_position, head_at from varve.log_head() h;
-    stored_at := greatest(head_at, clock_timestamp());
+    select h.position, greatest(h.created_at, clock_timestamp()) into head, stored_at
+      from varve.log_head() h;
     select p.name, p.lower_bound, p.upper_bound, p.first_position into layer
       from varve.event_partitions p
       where p.lower_bound <= stored_at and stored_at < p.upper_bound and p.state = 'attached';
@@ -164,9 +210,9 @@ begin
       raise exception 'no partition for %', stored_at using errcode = 'VA001';
     end if;
     if layer.first_position is null then
-      update varve.event_partitions p set last_position = head_position
+      update varve.event_partitions p set last_position = head
         where p.first_position is not null and p.last_position is null;
-      update varve.event_partitions p set first_position = head_position + 1
+      update varve.event_partitions p set first_position = head + 1
         where p.name = layer.name;
     end if;
     -- The bounds of a stream hold its events to the month, even where the clock was set.
@@ -181,7 +227,7 @@ begin
       position, created_at, event_id, aggregate_type, aggregate_id, version, event_type,
       schema_version, "timestamp", payload, metadata, subject_keys
     )
-    select head_position + row_number() over (order by i.n, x.k), stored_at,
+    select head + row_number() over (order by i.n, x.k), stored_at,
         (x.item->>'id')::uuid, i.type, i.id, i.actual + x.k, x.item->>'type',
         (x.item->>'schemaVersion')::integer,
         coalesce((x.item->>'timestamp')::timestamptz, stored_at),
@@ -195,9 +241,9 @@ begin
 
   return query
     select i.n::integer, coalesce(i.outcome, 'appended'),
-        coalesce(i.version, i.actual + i.count),
+        case when i.won then i.actual + i.count else i.version end,
         case when i.won
-          then (head_position + 1 + sum(i.count) filter (where i.won) over (order by i.n) - i.count)::bigint
+          then (head + 1 + sum(i.count) filter (where i.won) over (order by i.n) - i.count)::bigint
           else i.position
         end,
         case when i.won then stored_at else i.earlier_at end

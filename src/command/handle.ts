@@ -9,8 +9,8 @@
  * What it relies on: deciders that are pure, and the store's compare-and-set of the stream.
  *
  * How it fails: VarveError of the store or of `pii/`; where `retryable`, repeating the command is
- * safe only with an expectation (`If-Match`, `If-None-Match`) or a decider that refuses the second
- * one, since the first may have been stored.
+ * safe with an idempotency key, an expectation of the version, or a decider that refuses the second
+ * one; without any of them the first may have been stored.
  *
  * What it does not do: HTTP, authorisation, validation of bodies.
  */
@@ -22,10 +22,11 @@ import { personalFields } from "#kernel/personal.ts";
 import { sealFields } from "#pii/fields.ts";
 import type { Keyring } from "#pii/keyring.ts";
 import { sealedKeyIds } from "#pii/sealed-key-ids.ts";
-import type { NewEvent } from "#store/append.ts";
+import type { IdempotencyClaim, NewEvent } from "#store/append.ts";
 import type { GroupCommit } from "#store/group-commit.ts";
 import type { Pool } from "#store/pool.ts";
 
+import { createIdempotency } from "./idempotency.ts";
 import { loadAggregate, type Loaded } from "./load.ts";
 
 export type CommandRequest = {
@@ -38,6 +39,8 @@ export type CommandRequest = {
   readonly at: string;
   /** The version that the caller saw; 0 for "must not exist"; absent for any. */
   readonly expectedVersion?: number;
+  /** The caller's own name for this request, among that caller's. */
+  readonly idempotency?: { readonly principal: string; readonly key: string };
   /** Who, which request. Stored with every event; never personal data. */
   readonly metadata: Readonly<Record<string, unknown>>;
 };
@@ -57,6 +60,8 @@ export type CommandOutcome =
       readonly position: number;
       /** Empty where the command changed nothing. */
       readonly events: readonly AcceptedEvent[];
+      /** The first answer to the same idempotency key. */
+      readonly replayed: boolean;
     }
   | {
       readonly kind: "rejected";
@@ -66,7 +71,11 @@ export type CommandOutcome =
   /** The caller expected another version. */
   | { readonly kind: "version-mismatch"; readonly version: number }
   /** The race was lost as often as the limit allows. */
-  | { readonly kind: "version-conflict"; readonly version: number };
+  | { readonly kind: "version-conflict"; readonly version: number }
+  /** The key stands for another request. */
+  | { readonly kind: "idempotency-key-reused" }
+  /** The same request is being handled at this moment. */
+  | { readonly kind: "idempotency-in-progress" };
 
 export type CommandHandler = (request: CommandRequest) => Promise<CommandOutcome>;
 
@@ -124,15 +133,29 @@ function newEvents(request: CommandRequest, decided: readonly DomainEvent[]): re
   });
 }
 
+/** The stored events as the answer names them; they follow each other without a gap. */
+const acceptedEvents = (
+  events: readonly NewEvent[],
+  first: { readonly version: number; readonly position: number },
+): readonly AcceptedEvent[] =>
+  events.map(({ id, type }, index) => ({
+    id,
+    type,
+    version: first.version + index,
+    position: first.position + index,
+  }));
+
 /** Makes the handler. */
 export function createCommandHandler(dependencies: CommandDependencies): CommandHandler {
   const { pool, groupCommit, keyring, onAppended } = dependencies;
+  const idempotent = createIdempotency(pool, keyring);
 
   /** The answer, or the actual version where the race was lost. */
   const attempt = async (
     request: CommandRequest,
     loaded: Loaded,
-  ): Promise<CommandOutcome | { readonly kind: "lost"; readonly version: number }> => {
+    claim: IdempotencyClaim | undefined,
+  ): Promise<CommandOutcome | "replayed" | { readonly kind: "lost"; readonly version: number }> => {
     const { aggregate, aggregateId } = request;
     // 3. Seal what is personal.
     const { command, subjectless } = await sealCommand(request, loaded.state, keyring);
@@ -144,7 +167,9 @@ export function createCommandHandler(dependencies: CommandDependencies): Command
       return { kind: "rejected", rejection: decision.error, reason };
     }
     const { version, position } = loaded;
-    if (decision.value.length === 0) return { kind: "accepted", version, position, events: [] };
+    if (decision.value.length === 0) {
+      return { kind: "accepted", version, position, events: [], replayed: false };
+    }
     invariant(!subjectless, "personal data of nobody was accepted");
     // 5. Append on the version that the decision was based on.
     const events = newEvents(request, decision.value);
@@ -153,37 +178,38 @@ export function createCommandHandler(dependencies: CommandDependencies): Command
       aggregateId,
       expectedVersion: version,
       events,
+      ...(claim === undefined ? {} : { idempotency: claim }),
     });
+    if (outcome.outcome === "replayed") return "replayed";
     if (outcome.outcome === "conflict") return { kind: "lost", version: outcome.version };
+    const accepted = acceptedEvents(events, { version: version + 1, position: outcome.position });
     const last = outcome.position + events.length - 1;
     onAppended(last);
     return {
       kind: "accepted",
       version: outcome.version,
       position: last,
-      events: events.map(({ id, type }, index) => ({
-        id,
-        type,
-        version: version + 1 + index,
-        position: outcome.position + index,
-      })),
+      events: accepted,
+      replayed: false,
     };
   };
 
-  return async (request) => {
+  const decideAndStore = async (request: CommandRequest, claim: IdempotencyClaim | undefined) => {
     let version = 0;
     for (let attempts = 0; attempts < limits.decideAttempts; attempts += 1) {
       // 1, 2. Load the stream and fold it.
       const loaded = await loadAggregate(pool, request.aggregate, request.aggregateId);
       const expected = request.expectedVersion;
       if (expected !== undefined && expected !== loaded.version) {
-        return { kind: "version-mismatch", version: loaded.version };
+        return { kind: "version-mismatch", version: loaded.version } as const;
       }
-      const outcome = await attempt(request, loaded);
-      if (outcome.kind !== "lost") return outcome;
+      const outcome = await attempt(request, loaded, claim);
+      if (outcome === "replayed" || outcome.kind !== "lost") return outcome;
       // 6. Somebody was faster: decide again on what is now.
       ({ version } = outcome);
     }
-    return { kind: "version-conflict", version };
+    return { kind: "version-conflict", version } as const;
   };
+
+  return (request) => idempotent(request, (claim) => decideAndStore(request, claim));
 }

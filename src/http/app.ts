@@ -8,8 +8,8 @@
  *
  * What it promises: no request, however made, is answered 500; only a fault of ours is, without
  * detail. A dependency that fails is a 503 with `Retry-After`. Every error is a problem document
- * from the one table in `problem.ts`. A body is read no further than its limit, and nothing of it is
- * logged or repeated but the names of fields. Health answers in time, whatever hangs behind it.
+ * from the one table in `problem.ts`. A body is read no further than its limit, and nothing of it
+ * is logged or repeated but the names of fields. Health answers in time, whatever hangs behind it.
  *
  * What it relies on: the dependencies that `main.ts` gives, each of which ends its own waits, and
  * web standards alone, so that it runs wherever there is `fetch`.
@@ -40,12 +40,16 @@ const segmentForm = /^[a-z][a-z0-9-]*$/;
 function assertNames(aggregates: AppDependencies["aggregates"]): void {
   const views = aggregates.flatMap((aggregate) => aggregate.views.map(({ name }) => name));
   const names = aggregates.map(({ name }) => name);
+  const types = aggregates.map(({ type }) => type);
+  // Views choose their events by type alone.
+  const events = aggregates.flatMap((aggregate) => Object.keys(aggregate.events));
   const commands = aggregates.flatMap((aggregate) => Object.keys(aggregate.commands));
   for (const name of [...names, ...views, ...commands]) {
     invariant(segmentForm.test(name), `${name} cannot be a segment of a path`);
   }
-  for (const list of [names, views]) {
-    invariant(new Set(list).size === list.length, "two aggregates or two views share a name");
+  for (const list of [names, types, events, views]) {
+    const again = list.find((name, index) => list.indexOf(name) < index);
+    invariant(again === undefined, `${again} stands for two things`);
   }
 }
 

@@ -26,6 +26,8 @@ import { entityTag, expectation } from "./preconditions.ts";
 import { problem, rejectionProblem } from "./problem.ts";
 import type { Route } from "./routes.ts";
 
+const keyForm = /^[\x21-\x7e]{1,255}$/;
+
 type Accepted = Extract<CommandOutcome, { kind: "accepted" }>;
 
 /** Whether the document of that view can be read under the aggregate's id. */
@@ -35,13 +37,20 @@ const hasDocument = (aggregates: readonly AnyAggregate[], name: string): boolean
 function acceptedAnswer(
   context: EdgeContext,
   aggregate: AnyAggregate,
-  { version, position, events, location }: Accepted & { readonly location: string | undefined },
+  {
+    version,
+    position,
+    events,
+    replayed,
+    location,
+  }: Accepted & { readonly location: string | undefined },
 ): Response {
   const body = { aggregate: aggregate.name, id: idOf(context), version, position, events };
   return context.json(body, events[0]?.version === 1 ? 201 : 200, {
     ETag: entityTag(version),
     "Varve-Position": String(position),
     ...(location === undefined ? {} : { Location: location }),
+    ...(replayed ? { "Idempotency-Replayed": "true" } : {}),
   });
 }
 
@@ -61,7 +70,11 @@ function commandRoute(
     const expected = expectation(context);
     if (expected instanceof Response) return expected;
 
+    const key = context.req.header("Idempotency-Key");
+    if (key !== undefined && !keyForm.test(key)) return problem(context, "invalid-idempotency-key");
+
     const aggregateId = idOf(context);
+    const principal = principalOf(context).id;
     const trace = traceparent();
     const outcome = await handle({
       aggregate,
@@ -70,9 +83,10 @@ function commandRoute(
       body,
       at,
       ...expected,
+      ...(key === undefined ? {} : { idempotency: { principal, key } }),
       metadata: {
         requestId: context.get("requestId"),
-        actor: principalOf(context).id,
+        actor: principal,
         ...(trace === undefined ? {} : { traceparent: trace }),
       },
     });
@@ -87,6 +101,9 @@ function commandRoute(
       case "version-mismatch":
       case "version-conflict":
         return problem(context, outcome.kind, { fields: { version: outcome.version } });
+      case "idempotency-key-reused":
+      case "idempotency-in-progress":
+        return problem(context, outcome.kind);
     }
   };
   return {

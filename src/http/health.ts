@@ -18,7 +18,7 @@ const all: readonly string[] = Object.values(healthPaths);
 /** Health is answered while draining, and logged more quietly than the rest. */
 export const isHealthPath = (path: string): boolean => all.includes(path);
 
-/** What health says itself about a database that hangs says more than silence: let it come first. */
+/** What health itself says of a database that hangs says more than silence: it comes first. */
 const ANSWER_MS = limits.healthMs + 100;
 
 type Silence = "timeout" | "failed";

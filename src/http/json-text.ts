@@ -36,8 +36,8 @@ function numberFault(value: number): string | undefined {
 
 /**
  * The faults of a valid JSON text that `JSON.parse` hides or that no store can hold: names given
- * twice, reserved names, NUL, lone surrogates, numbers that lose digits, nesting past the limit (the
- * last fault then). In the order of the text, at most `limits.validationFaults`.
+ * twice, reserved names, NUL, lone surrogates, numbers that lose digits, nesting past the limit
+ * (the last fault then). In the order of the text, at most `limits.validationFaults`.
  *
  * It reads the text and not the parsed value, because only the text still has them all; and it
  * keeps its own stack, so that no nesting can exhaust the machine's.
@@ -47,18 +47,20 @@ export function textFaults(text: string): readonly TextFault[] {
   const stack: Container[] = [];
   let expectsName = false;
 
-  const add = (path: Path, message: string | undefined): void => {
-    if (message !== undefined) faults.push({ path, message });
-  };
   const here = (): Path => stack.map(({ step }) => step);
+  /** Paths are made for faults alone: there can be a quarter of a million values. */
+  const add = (message: string | undefined): void => {
+    if (message !== undefined) faults.push({ path: here(), message });
+  };
 
   const name = (container: Container, value: string): void => {
-    const outside = here().slice(0, -1);
     const fault = textFault(value);
-    add(outside, fault === undefined ? undefined : `a field's name ${fault}`);
+    if (fault !== undefined) {
+      faults.push({ path: here().slice(0, -1), message: `a field's name ${fault}` });
+    }
     container.step = value;
-    if (reservedNames.has(value)) add(here(), "has a name that is reserved");
-    if (container.names?.has(value)) add(here(), "is given twice");
+    if (reservedNames.has(value)) add("has a name that is reserved");
+    if (container.names?.has(value)) add("is given twice");
     container.names?.add(value);
   };
 
@@ -68,14 +70,14 @@ export function textFaults(text: string): readonly TextFault[] {
     const value = raw.includes("\\") ? String(JSON.parse(raw)) : raw.slice(1, -1);
     const container = stack.at(-1);
     if (expectsName && container !== undefined) name(container, value);
-    else add(here(), textFault(value));
+    else add(textFault(value));
     return end + 1;
   };
 
   const number = (start: number): number => {
     numberForm.lastIndex = start;
     const raw = numberForm.exec(text)?.[0] ?? "0";
-    add(here(), numberFault(Number(raw)));
+    add(numberFault(Number(raw)));
     return start + raw.length;
   };
 
@@ -87,7 +89,7 @@ export function textFaults(text: string): readonly TextFault[] {
     else {
       if (character === "{" || character === "[") {
         if (stack.length >= limits.jsonDepth) {
-          add(here(), `is nested deeper than ${limits.jsonDepth}`);
+          add(`is nested deeper than ${limits.jsonDepth}`);
           return faults;
         }
         expectsName = character === "{";

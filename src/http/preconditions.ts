@@ -10,7 +10,7 @@ type EntityTag = { readonly weak: boolean; readonly version: string };
 
 const tagForm = /[ \t]*(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,|$)/y;
 
-/** The tags of `If-Match` or `If-None-Match`, "*", or undefined where it is neither. RFC 9110, 13.1. */
+/** The tags of a precondition, "*", or undefined where it is neither. RFC 9110, section 13.1. */
 function parseTags(header: string): readonly EntityTag[] | "*" | undefined {
   if (header.trim() === "*") return "*";
   const tags: EntityTag[] = [];
@@ -23,7 +23,7 @@ function parseTags(header: string): readonly EntityTag[] | "*" | undefined {
   return tags.length > 0 ? tags : undefined;
 }
 
-/** Whether a reader has the version already: weak comparison, and a malformed header asks nothing. */
+/** Whether a reader has the version: weak comparison, and a malformed header asks nothing. */
 export function alreadyHas(header: string | undefined, version: number): boolean {
   const tags = header === undefined ? undefined : parseTags(header);
   if (tags === undefined) return false;

@@ -5,7 +5,7 @@
  * sent stands in a problem but the names of declared fields, and unknown names outside of personal
  * ones; a defect says nothing at all.
  *
- * What it relies on: the codes of VarveError being closed, so that leaving one out does not compile.
+ * What it relies on: the codes of VarveError being closed: leaving one out does not compile.
  */
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 
@@ -39,6 +39,11 @@ export const problems = {
     title: "The body ended too early",
     detail: "The connection broke before the body was complete. Nothing was done.",
   },
+  "invalid-idempotency-key": {
+    status: 400,
+    title: "The key cannot be used",
+    detail: "Idempotency-Key is 1 to 255 visible ASCII characters.",
+  },
   "invalid-precondition": { status: 400, title: "The precondition cannot be tested" },
   unauthenticated: {
     status: 401,
@@ -66,6 +71,12 @@ export const problems = {
     title: "Others were faster every time",
     detail: "The command was decided again and again and lost each race. Nothing was stored.",
   },
+  "idempotency-in-progress": {
+    status: 409,
+    title: "The same command is being handled",
+    detail: "A request with this Idempotency-Key is under way. Repeat it to get its answer.",
+    retryAfter: SOON_S,
+  },
   "subject-erased": {
     status: 409,
     title: "The person was erased",
@@ -81,6 +92,11 @@ export const problems = {
     status: 415,
     title: "The body is of another kind",
     detail: "Send application/json in UTF-8, without content encoding.",
+  },
+  "idempotency-key-reused": {
+    status: 422,
+    title: "The key stands for another request",
+    detail: "This Idempotency-Key was sent with another request before. Nothing was stored.",
   },
   "validation-failed": { status: 422, title: "The request does not fit" },
   "invalid-data": { status: 422, title: "The request cannot be stored" },
@@ -100,7 +116,8 @@ export const problems = {
   "outcome-unknown": {
     status: 503,
     title: "The outcome is not known",
-    detail: "The command may have been stored. Read before you repeat it.",
+    detail:
+      "The command may have been stored. Repeat it with the same Idempotency-Key, or read first.",
     retryAfter: SOON_S,
   },
   "shutting-down": {
@@ -113,7 +130,7 @@ export const problems = {
 
 export type ProblemCode = keyof typeof problems;
 
-/** How loudly a failure is told to the operator; an alert is an error that a person must look at. */
+/** How loudly a failure is told to the operator; an alert is an error for a person to look at. */
 export type Severity = "none" | "warn" | "error" | "alert";
 
 type Failure = readonly [problem: ProblemCode, severity: Severity];

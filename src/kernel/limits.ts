@@ -20,6 +20,11 @@ export const limits = {
   queueAppends: 10_000,
   /** Bytes waiting for a batch: bounds the memory that a stalled database can cost. */
   queueBytes: 64 * 1024 * 1024,
+  /** How long an idempotency key is remembered: longer than any client retries. */
+  idempotencyAgeMs: 24 * 60 * 60_000,
+  /** Keys forgotten in one statement, and how often it is looked for old ones. */
+  idempotencyExpired: 1_000,
+  housekeepingMs: 60_000,
   /** Batches in flight: the second is compared and set while the first waits for the disk. */
   batchesInFlight: 2,
   /** One call of an append: its lock time-out of 5 s, and as much again for the rest. */
@@ -52,9 +57,11 @@ export const limits = {
   /** The worker's sign of life, and the silence after which it is held for dead. */
   beatMs: 250,
   beatSilenceMs: 10_000,
-  /** Back-off of the worker's loop after a failure. */
+  /** Back-off of a subscription whose own code fails: it will fail again. */
   backoffMsMin: 100,
   backoffMsMax: 5_000,
+  /** Back-off while the database fails: it may be back at any moment, and callers wait. */
+  outageBackoffMsMax: 1_000,
   /** Worker crashes within the window after which the process gives up and exits. */
   workerCrashes: 5,
   workerCrashWindowMs: 60_000,

@@ -36,6 +36,7 @@ import { version } from "./version.ts";
 export const verbs: Verbs = {
   bench: async () => (await import("./bench/bench-verb.ts")).benchVerb,
   config: async () => (await import("./config-verb.ts")).configVerb,
+  demo: async () => (await import("./demo/demo-verb.ts")).demoVerb,
   keys: async () => (await import("./keys-verb.ts")).keysVerb,
   migrate: async () => (await import("./migrate-verb.ts")).migrateVerb,
 };

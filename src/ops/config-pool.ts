@@ -14,8 +14,8 @@ export const poolProfiles = {
  */
 export const connectionsReserved = 5;
 
-/** One each for the append, for the worker and for a query: with less, they starve each other. */
-export const poolSizeMin = 3;
+/** Two for the worker, one for the health routes, and at least one for requests. */
+export const poolSizeMin = 4;
 
 export type PoolWish = {
   readonly profile: keyof typeof poolProfiles;

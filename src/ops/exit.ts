@@ -11,6 +11,8 @@ export const exitCodes = {
   /** The same call may succeed later. */
   tryAgain: 75,
   configuration: 78,
+  /** Ctrl-C: what was begun is finished and reported, the rest is left. 128 + SIGINT. */
+  interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

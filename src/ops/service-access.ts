@@ -15,11 +15,12 @@ const REACHABLE_WITHIN_MS = 5_000;
  */
 export async function serviceAccess(address?: string): Promise<ServiceAccess> {
   const { VARVE_URL: named, VARVE_KEY: given, PORT: port } = process.env;
-  const url = (address ?? named ?? `http://localhost:${port ?? "3000"}`).replace(/\/+$/, "");
+  const fallback = `http://localhost:${port || "3000"}`;
+  const url = (address ?? (named || fallback)).replace(/\/+$/, "");
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? "")) {
     throw new UsageError("the address of the service begins with http:// or https://");
   }
-  const key = given ?? (await readIfThere(".varve/dev-key"))?.trim();
+  const key = given || (await readIfThere(".varve/dev-key"))?.trim();
   if (key === undefined) {
     const message = "no key: set VARVE_KEY, or run where `bun run dev` left .varve/dev-key";
     throw new VarveError("configuration-invalid", message);

@@ -14,6 +14,12 @@ export async function hashField(root: Bytes, purpose: string, value: string): Pr
   return toHex(await derivedHmac(root, { salt: noSalt, info }, lp(value)));
 }
 
+/** `hashField` of a text of any length: it is hashed first, then keyed. */
+export async function fingerprint(root: Bytes, purpose: string, text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return hashField(root, purpose, toHex(new Uint8Array(digest)));
+}
+
 /** Who asks about a subject, under which lookup key. */
 export type SubjectScope = { readonly lookupKey: Bytes; readonly tenant: string };
 

@@ -34,7 +34,7 @@ import type { Bytes } from "./bytes.ts";
 import { mapInChunks } from "./chunks.ts";
 import type { DataKey } from "./data-key.ts";
 import { defaultTenant } from "./envelope.ts";
-import { subjectHash } from "./hash.ts";
+import { fingerprint, subjectHash } from "./hash.ts";
 import { createKeyCache } from "./key-cache.ts";
 import type { Outcome } from "./key-cache.ts";
 import type { MasterKeys } from "./master-keys.ts";
@@ -63,6 +63,8 @@ export type Keyring = {
   readonly keysById: (keyIds: readonly string[]) => Promise<Map<string, DataKey | "erased">>;
   /** The hash under which rows, fences and audit entries know the subject. */
   readonly subjectHash: (subjectId: string) => Promise<Bytes>;
+  /** A keyed hash by which equal texts of any length are recognised, for one purpose. */
+  readonly fingerprint: (purpose: string, text: string) => Promise<string>;
   /** As `blindIndex`, with this ring's index key and tenant. */
   readonly blindIndex: (value: IndexedValue) => Promise<Bytes | undefined>;
   /** The check at the start. Throws VarveError "configuration-invalid". */
@@ -147,6 +149,7 @@ export async function createKeyring(options: KeyringOptions): Promise<Keyring> {
     keysForSubjects: subjects.getMany,
     keysById: keys.getMany,
     subjectHash: hashOf,
+    fingerprint: (purpose, text) => fingerprint(lookupKey, purpose, text),
     blindIndex: (value) => blindIndex({ indexKey, tenant }, value),
     verify: () => checkRing(ring.byId, store),
   };

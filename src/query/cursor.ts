@@ -1,6 +1,9 @@
 /** Where a page of a list ended. Opaque to callers. */
 export type Cursor = { readonly position: number; readonly key: string };
 
+/** No document has a longer key; the cursor comes back from outside. */
+const KEY_LENGTH_MAX = 1_000;
+
 /** The cursor as callers carry it: base64url of JSON. */
 export const encodeCursor = ({ position, key }: Cursor): string =>
   new TextEncoder()
@@ -13,11 +16,11 @@ export function decodeCursor(text: string): Cursor | undefined {
     const bytes = Uint8Array.fromBase64(text, { alphabet: "base64url" });
     const parsed: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     if (!Array.isArray(parsed)) return undefined;
-    const [position, key]: readonly unknown[] = parsed;
-    const isOurs = Number.isSafeInteger(position) && typeof key === "string";
-    return isOurs && !key.includes("\0") && key.isWellFormed()
-      ? { position: Number(position), key }
-      : undefined;
+    const [position, key] = parsed as readonly unknown[];
+    if (typeof position !== "number" || typeof key !== "string") return undefined;
+    const isPosition = Number.isSafeInteger(position) && position >= 0;
+    const isKey = key.length <= KEY_LENGTH_MAX && key.isWellFormed() && !key.includes("\0");
+    return isPosition && isKey ? { position, key } : undefined;
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
     throw error;

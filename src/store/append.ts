@@ -17,6 +17,14 @@ export type NewEvent = {
   readonly subjectKeys: readonly string[];
 };
 
+/** The caller's key, recorded in the statement that appends. */
+export type IdempotencyClaim = {
+  readonly principal: string;
+  readonly key: string;
+  /** Keyed hash of the request: the same key with another request is not the same command. */
+  readonly fingerprint: string;
+};
+
 export type Append = {
   readonly aggregateType: string;
   readonly aggregateId: string;
@@ -24,6 +32,7 @@ export type Append = {
   readonly expectedVersion: number | null;
   /** At least one, in order. */
   readonly events: readonly NewEvent[];
+  readonly idempotency?: IdempotencyClaim;
 };
 
 export type Appended = {
@@ -37,16 +46,20 @@ export type Appended = {
 
 /** `version` is the actual version; 0 where there is no stream. Nothing was stored. */
 export type Conflict = { readonly outcome: "conflict"; readonly version: number };
-export type AppendOutcome = Appended | Conflict;
+/** The idempotency key led to events before; nothing was stored now. */
+export type Replayed = { readonly outcome: "replayed" };
+export type AppendOutcome = Appended | Conflict | Replayed;
 
 type OutcomeRow = {
   readonly outcome: AppendOutcome["outcome"];
-  readonly version: number;
+  readonly version: number | null;
   readonly position: number | null;
   readonly created_at: string | null;
 };
 
 const outcomeOf = (row: OutcomeRow): AppendOutcome => {
+  if (row.outcome === "replayed") return { outcome: "replayed" };
+  invariant(row.version !== null, "an append has no version");
   if (row.outcome === "conflict") return { outcome: "conflict", version: row.version };
   invariant(row.position !== null && row.created_at !== null, "an append has no position");
   return {

@@ -55,16 +55,13 @@ export function connect(options: PoolOptions) {
  * failure ends the process, and it leaves a connection that is being made waiting for ever.
  */
 function askToStop(pending: object): boolean {
-  const query = pending as {
-    readonly active?: boolean;
-    readonly canceller?: ((query: object) => Promise<void>) | null;
-  };
-  if (query.active !== true || typeof query.canceller !== "function") return false;
-  query.canceller(query).catch(() => undefined);
+  const cancel: unknown = Reflect.get(pending, "canceller");
+  if (Reflect.get(pending, "active") !== true || typeof cancel !== "function") return false;
+  void Promise.resolve((cancel as (query: object) => unknown)(pending)).catch(() => undefined);
   return true;
 }
 
-/** What came within the deadline. After all but rows the connection is not to be used again. */
+/** What came within the deadline. After anything but rows the connection is not to be used again. */
 export type Reply = readonly Row[] | "unsent" | "unanswered";
 
 /**

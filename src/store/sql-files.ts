@@ -3,6 +3,7 @@ import eventLog from "#sql/migration/0001_event_log.sql" with { type: "text" };
 import personalData from "#sql/migration/0002_personal_data.sql" with { type: "text" };
 import subscriptions from "#sql/migration/0003_subscriptions.sql" with { type: "text" };
 import access from "#sql/migration/0004_access.sql" with { type: "text" };
+import idempotency from "#sql/migration/0005_idempotency.sql" with { type: "text" };
 import acquireLeases from "#sql/function/acquire_leases.sql" with { type: "text" };
 import appendEvents from "#sql/function/append_events.sql" with { type: "text" };
 import applyProjection from "#sql/function/apply_projection.sql" with { type: "text" };
@@ -11,6 +12,7 @@ import claimSubjectKeys from "#sql/function/claim_subject_keys.sql" with { type:
 import createApiKey from "#sql/function/create_api_key.sql" with { type: "text" };
 import ensurePartitions from "#sql/function/ensure_partitions.sql" with { type: "text" };
 import ensureView from "#sql/function/ensure_view.sql" with { type: "text" };
+import expireIdempotency from "#sql/function/expire_idempotency.sql" with { type: "text" };
 import grantRights from "#sql/function/grant_rights.sql" with { type: "text" };
 import listDocuments from "#sql/function/list_documents.sql" with { type: "text" };
 import logHead from "#sql/function/log_head.sql" with { type: "text" };
@@ -28,6 +30,7 @@ export const migrations: readonly SqlFile[] = [
   { name: "0002_personal_data", text: personalData },
   { name: "0003_subscriptions", text: subscriptions },
   { name: "0004_access", text: access },
+  { name: "0005_idempotency", text: idempotency },
 ];
 
 /** Applied again whenever their text changes. */
@@ -40,6 +43,7 @@ export const functions: readonly SqlFile[] = [
   { name: "create_api_key", text: createApiKey },
   { name: "ensure_partitions", text: ensurePartitions },
   { name: "ensure_view", text: ensureView },
+  { name: "expire_idempotency", text: expireIdempotency },
   { name: "grant_rights", text: grantRights },
   { name: "list_documents", text: listDocuments },
   { name: "log_head", text: logHead },

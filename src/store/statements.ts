@@ -8,8 +8,10 @@ import claimSubjectKeys from "#sql/query/claim_subject_keys.sql" with { type: "t
 import createApiKey from "#sql/query/create_api_key.sql" with { type: "text" };
 import ensurePartitions from "#sql/query/ensure_partitions.sql" with { type: "text" };
 import ensureView from "#sql/query/ensure_view.sql" with { type: "text" };
+import expireIdempotency from "#sql/query/expire_idempotency.sql" with { type: "text" };
 import findActiveKeys from "#sql/query/find_active_keys.sql" with { type: "text" };
 import findApiKey from "#sql/query/find_api_key.sql" with { type: "text" };
+import findIdempotentResult from "#sql/query/find_idempotent_result.sql" with { type: "text" };
 import findKeys from "#sql/query/find_keys.sql" with { type: "text" };
 import listApiKeys from "#sql/query/list_api_keys.sql" with { type: "text" };
 import listCanaries from "#sql/query/list_canaries.sql" with { type: "text" };
@@ -37,8 +39,10 @@ export const queries = {
   createApiKey: statement("create_api_key", createApiKey),
   ensurePartitions: statement("ensure_partitions", ensurePartitions),
   ensureView: statement("ensure_view", ensureView),
+  expireIdempotency: statement("expire_idempotency", expireIdempotency),
   findActiveKeys: statement("find_active_keys", findActiveKeys),
   findApiKey: statement("find_api_key", findApiKey),
+  findIdempotentResult: statement("find_idempotent_result", findIdempotentResult),
   findKeys: statement("find_keys", findKeys),
   listApiKeys: statement("list_api_keys", listApiKeys),
   listCanaries: statement("list_canaries", listCanaries),

@@ -26,7 +26,7 @@ import type { Pool } from "#store/pool.ts";
 
 import type { SubscriptionReport } from "./messages.ts";
 import { projectPage } from "./project.ts";
-import { createSubscription, type Subscription } from "./subscription.ts";
+import { backoffMs, createSubscription, type Subscription } from "./subscription.ts";
 
 export type LoopOptions = {
   readonly pool: Pool;
@@ -43,8 +43,8 @@ export type Loop = {
   readonly run: () => Promise<void>;
   /** There is news: look now. */
   readonly wake: () => void;
-  /** Finishes the page in hand, gives the leases back, and lets `run` end. */
-  readonly drain: () => void;
+  /** Goes on to the head for at most `catchUpMs`, gives the leases back, and lets `run` end. */
+  readonly drain: (catchUpMs?: number) => void;
   readonly report: () => readonly SubscriptionReport[];
 };
 
@@ -84,9 +84,9 @@ async function feed(
     else subscription.hold(undefined);
   } catch (error) {
     if (error instanceof Defect) throw error;
-    const ofEvent = !(error instanceof VarveError);
-    const code = ofEvent ? "view-failed" : error.code;
-    subscription.fail(code, ofEvent);
+    const isOutage = error instanceof VarveError;
+    const code = isOutage ? error.code : "view-failed";
+    subscription.fail(code, isOutage ? "write" : "event");
     log.error({ subscription: view.name, code, error }, "a subscription cannot go on");
   }
 }
@@ -108,17 +108,22 @@ async function readAndFeed(context: Context): Promise<boolean> {
   // 3. Fold and write, for each view on its own.
   await Promise.all(due.map(({ subscription }) => feed(context, subscription, page)));
   // 4. Say how close we are.
-  for (const { subscription } of due) subscription.seen(page.length === context.batchSize);
+  const reached = page.at(-1)?.position ?? from;
+  for (const { subscription } of due) subscription.seen(reached, page.length === context.batchSize);
   return page.length > 0;
 }
 
-/** Nothing can be read: every subscription says so, and the loop waits a moment. */
-async function backOff({ subscriptions, log }: Context, error: unknown): Promise<void> {
+/** Nothing can be read: every subscription says so, and the loop rests. */
+async function backOff(
+  { subscriptions, log }: Context,
+  failures: number,
+  error: unknown,
+): Promise<void> {
   if (!(error instanceof VarveError)) throw error;
-  for (const subscription of subscriptions) subscription.fail(error.code, false);
+  for (const subscription of subscriptions) subscription.fail(error.code, "read");
   const passing = isCode(error, "database-unavailable", "database-timeout");
   log[passing ? "warn" : "error"]({ code: error.code, error }, "the log cannot be read");
-  await sleep(limits.backoffMsMin * (1 + Math.random()));
+  await sleep(backoffMs(failures, limits.outageBackoffMsMax));
 }
 
 /** The wait between two looks: until a hint, or for an interval that doubles while nothing comes. */
@@ -145,28 +150,51 @@ export function createLoop(options: LoopOptions): Loop {
   const context: Context = { ...options, subscriptions };
   const rest = createRest();
   let draining = false;
+  let drainUntilMs = 0;
   let renewAtMs = 0;
+  let failures = 0;
+
+  /** One look at the log. True if there may be more at once. */
+  const look = async (): Promise<boolean> => {
+    // 1. Keep the leases.
+    if (clock() >= renewAtMs) renewAtMs = await renewLeases(context);
+    const more = await readAndFeed(context);
+    failures = 0;
+    return more;
+  };
+
+  const follow = async (): Promise<void> => {
+    try {
+      if (await look()) rest.reset();
+      else if (!draining) await rest.take();
+    } catch (error) {
+      renewAtMs = 0;
+      failures += 1;
+      await backOff(context, failures, error);
+    }
+  };
+
+  /** What was appended last is still to be read; a failure here is for the next owner. */
+  const finish = async (): Promise<void> => {
+    try {
+      while (clock() < drainUntilMs && (await look())) continue;
+    } catch (error) {
+      await backOff(context, 1, error);
+    }
+  };
 
   return {
     run: async () => {
-      while (!draining) {
-        try {
-          // 1. Keep the leases.
-          if (clock() >= renewAtMs) renewAtMs = await renewLeases(context);
-          if (await readAndFeed(context)) rest.reset();
-          else if (!draining) await rest.take();
-        } catch (error) {
-          renewAtMs = 0;
-          await backOff(context, error);
-        }
-      }
+      while (!draining) await follow();
+      await finish();
       await releaseLeases(pool, owner).catch((error: unknown) => {
         log.warn({ error }, "leases were not released: they will expire");
       });
     },
     wake: rest.wake,
-    drain: () => {
+    drain: (catchUpMs = 0) => {
       draining = true;
+      drainUntilMs = clock() + catchUpMs;
       rest.wake();
     },
     report: () => subscriptions.map((subscription) => subscription.report()),

@@ -27,7 +27,8 @@ export type ToWorker =
   | { readonly type: "start"; readonly options: WorkerOptions }
   /** The log has grown to this position: look now. */
   | { readonly type: "hint"; readonly position: number }
-  | { readonly type: "drain" };
+  /** Go on to the head for at most so long, and end. */
+  | { readonly type: "drain"; readonly catchUpMs: number };
 
 /** From the worker to the main thread. A worker that closes without `drained` has crashed. */
 export type FromWorker =

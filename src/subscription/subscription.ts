@@ -15,16 +15,31 @@ export type Subscription = {
   /** Takes the answer of a renewal; undefined where the lease is not ours. */
   readonly hold: (lease: Lease | undefined) => void;
   readonly advance: (position: number) => void;
-  /** A look at the log went well; `more` where its page was full. */
-  readonly seen: (more: boolean) => void;
-  /** A failure; `ofEvent` where it is the view's own code that fails on an event. */
-  readonly fail: (code: string, ofEvent: boolean) => void;
+  /** The log was read up to the position; `more` where its page was full. */
+  readonly seen: (position: number, more: boolean) => void;
+  readonly fail: (code: string, cause: FailureCause) => void;
   readonly report: () => SubscriptionReport;
 };
 
 const MINUTE_MS = 60_000;
 /** Failures that are remembered one by one; past this the rate is critical anyway. */
 const REMEMBERED = 1_000;
+
+/** What failed: the view's own code on an event, writing its page, or reading the log for all. */
+export type FailureCause = "event" | "write" | "read";
+
+/** After a failed reading the loop rests, and nobody for itself. */
+const pauseMsMax: Readonly<Record<FailureCause, number>> = {
+  event: limits.backoffMsMax,
+  write: limits.outageBackoffMsMax,
+  read: 0,
+};
+
+/** The rest after so many failures in a row: doubling, bounded, with jitter. */
+export const backoffMs = (failures: number, mostMs: number): number => {
+  const doubledMs = limits.backoffMsMin * 2 ** Math.min(failures - 1, 16);
+  return Math.min(doubledMs, mostMs) * (0.5 + Math.random() / 2);
+};
 
 /** A subscription that holds nothing yet. */
 export function createSubscription(view: View, clock: Clock): Subscription {
@@ -35,6 +50,11 @@ export function createSubscription(view: View, clock: Clock): Subscription {
   let lastError: string | null = null;
   let dueAtMs = 0;
   let failedAtMs: number[] = [];
+
+  const succeed = (): void => {
+    failures = 0;
+    lastError = null;
+  };
 
   return {
     view,
@@ -50,21 +70,22 @@ export function createSubscription(view: View, clock: Clock): Subscription {
     },
     advance: (position) => {
       if (lease !== undefined) lease = { ...lease, position };
-      failures = 0;
-      lastError = null;
+      succeed();
     },
-    seen: (more) => {
+    seen: (position, more) => {
+      if (lease === undefined) return;
+      // Nothing waits for it any more, so that a failure to read, which no event follows, is over.
+      if (lease.position >= position) succeed();
       if (failures === 0) state = more ? "catching_up" : "live";
     },
-    fail: (code, ofEvent) => {
+    fail: (code, cause) => {
       failures += 1;
       // However often it is tried again, it is one event that fails.
-      if (ofEvent && failures === 1) eventsFailed += 1;
+      if (cause === "event" && failures === 1) eventsFailed += 1;
       lastError = code;
       state = "error";
       failedAtMs = [...failedAtMs.slice(-REMEMBERED + 1), clock()];
-      const pauseMs = limits.backoffMsMin * 2 ** Math.min(failures - 1, 16);
-      dueAtMs = clock() + Math.min(pauseMs, limits.backoffMsMax) * (0.5 + Math.random() / 2);
+      dueAtMs = clock() + backoffMs(failures, pauseMsMax[cause]);
     },
     report: () => ({
       name: view.name,

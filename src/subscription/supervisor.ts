@@ -123,7 +123,8 @@ export function superviseWorker(options: SupervisorOptions): Supervisor {
         return false;
       }
       state = "draining";
-      send(thread, { type: "drain" });
+      // The rest of the time is for the page in hand and for giving the leases back.
+      send(thread, { type: "drain", catchUpMs: timeoutMs / 2 });
       const late = setTimeout(() => drained.resolve(false), timeoutMs);
       const inTime = await drained.promise;
       clearTimeout(late);

@@ -4,8 +4,9 @@ import { Defect } from "#kernel/errors.ts";
 import { uuidv7 } from "#kernel/ids.ts";
 import { limits } from "#kernel/limits.ts";
 import type { LogFields, Logger } from "#kernel/log.ts";
-import { openPool } from "#store/pool.ts";
+import { openPool, type Pool } from "#store/pool.ts";
 
+import { startHousekeeping } from "./housekeeping.ts";
 import { createLoop, type Loop } from "./loop.ts";
 import type { FromWorker, ToWorker, WorkerOptions } from "./messages.ts";
 
@@ -35,9 +36,10 @@ const log: Logger = {
   error: logAs("error"),
 };
 
-async function run(loop: Loop, close: () => Promise<void>): Promise<void> {
+async function run(loop: Loop, pool: Pool): Promise<void> {
   const beat = (): void => say({ type: "beat", subscriptions: loop.report() });
   say({ type: "ready" });
+  const stopHousekeeping = startHousekeeping(pool, log);
   const beating = setInterval(beat, limits.beatMs);
   beat();
   try {
@@ -47,7 +49,8 @@ async function run(loop: Loop, close: () => Promise<void>): Promise<void> {
     throw error instanceof Error ? error : new Defect("the loop has ended");
   }
   clearInterval(beating);
-  await close();
+  stopHousekeeping();
+  await pool.close(limits.beatMs);
   say({ type: "drained" });
 }
 
@@ -56,7 +59,7 @@ function start({ pool: poolOptions, batchSize }: WorkerOptions): Loop {
   const views = aggregates.flatMap((aggregate) => aggregate.views);
   const owner = uuidv7();
   const loop = createLoop({ pool, owner, views, batchSize, clock: Date.now, log });
-  void run(loop, () => pool.close(limits.beatMs));
+  void run(loop, pool);
   return loop;
 }
 
@@ -65,5 +68,5 @@ let loop: Loop | undefined;
 self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
   if (data.type === "start") loop = start(data.options);
   else if (data.type === "hint") loop?.wake();
-  else loop?.drain();
+  else loop?.drain(data.catchUpMs);
 };

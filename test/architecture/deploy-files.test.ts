@@ -4,12 +4,14 @@ import { existsSync, readFileSync } from "node:fs";
 import { parse } from "smol-toml";
 import { z } from "zod";
 
+import { healthPaths } from "#http/health.ts";
 import { verbs } from "#ops/cli.ts";
 import { environment } from "#ops/config-schema.ts";
 import { type Environment, loadConfig, requireConfig } from "#ops/config.ts";
 
-/** `serve` is given to the frame by `main.ts`, the only file that sees every room. */
-const knownVerbs = new Set([...Object.keys(verbs), "serve", "migrate"]);
+/** Those of the command line, and those that `main.ts` adds: it may not be imported. */
+const ofMain = readFileSync("src/main.ts", "utf8").matchAll(/defineVerb\(\{\s*name: "(\w+)"/g);
+const knownVerbs = new Set([...Object.keys(verbs), ...[...ofMain].map(([, name = ""]) => name)]);
 
 const defaults = requireConfig({});
 
@@ -96,7 +98,7 @@ test("the platform waits longer than a shutdown, which is longer than a drain", 
 
 test("the platform asks for readiness and keeps machines running", () => {
   expect(fly.http_service.checks.map(({ method, path }) => `${method} ${path}`)).toEqual([
-    "GET /health/ready",
+    `GET ${healthPaths.ready}`,
   ]);
   expect(fly.http_service.auto_stop_machines).toBe("off");
   expect(fly.http_service.min_machines_running).toBeGreaterThanOrEqual(2);

@@ -51,12 +51,14 @@ describe("the command handler", () => {
         version: 1,
         position: first,
         events: [{ id: anId, type: "OrderCreated", version: 1, position: first }],
+        replayed: false,
       },
       {
         kind: "accepted",
         version: 2,
         position: second,
         events: [{ id: anId, type: "OrderShipped", version: 2, position: second }],
+        replayed: false,
       },
       true,
     ]);

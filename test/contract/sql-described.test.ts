@@ -38,8 +38,11 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   createApiKey: "text, text, text, text → created boolean",
   ensurePartitions: "integer → name text",
   ensureView: "text, integer, text → made boolean",
+  expireIdempotency: "bigint, integer → expired bigint",
   findActiveKeys: `text, text → ${keyColumns}`,
   findApiKey: "text → key_id text, name text, scopes jsonb",
+  findIdempotentResult:
+    "text, text → fingerprint text, aggregate_type text, aggregate_id text, from_version bigint, events jsonb",
   findKeys: `text → ${keyColumns}`,
   listApiKeys:
     "none → key_id text, name text, scopes jsonb, created_at timestamptz, revoked_at timestamptz",

@@ -105,7 +105,8 @@ test("no request is answered 5xx, and only a 2xx stores events", async () => {
     const text = await answer.text();
     expect(answer.status).toBeLessThan(500);
     const stored = (await app.eventCount()) - before;
-    expect(stored).toBe(answer.status < 300 && method === "POST" ? 1 : 0);
+    const isAnsweredAgain = answer.headers.has("Idempotency-Replayed");
+    expect(stored).toBe(answer.status < 300 && method === "POST" && !isAnsweredAgain ? 1 : 0);
     isAccepted ||= stored > 0;
     if (answer.status >= 400 && method !== "HEAD") {
       expect(answer.headers.get("Content-Type")).toBe("application/problem+json");

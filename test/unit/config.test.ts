@@ -281,9 +281,9 @@ describe("the pool", () => {
   });
 
   test("is refused when the share is too small to work with", () => {
-    expect(faultsOf({ INSTANCE_COUNT: "32" })).toEqual([
-      "MAX_DB_CONNECTIONS must leave each of INSTANCE_COUNT instances 3 connections after 5 are set aside",
+    expect(faultsOf({ INSTANCE_COUNT: "24" })).toEqual([
+      "MAX_DB_CONNECTIONS must leave each of INSTANCE_COUNT instances 4 connections after 5 are set aside",
     ]);
-    expect(configOf({ INSTANCE_COUNT: "31" }).database.poolSize).toBe(3);
+    expect(configOf({ INSTANCE_COUNT: "23" }).database.poolSize).toBe(4);
   });
 });

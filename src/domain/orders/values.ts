@@ -38,7 +38,6 @@ export const country = z.string().regex(/^[A-Z]{2}$/, "must be two capital lette
 
 /** An integer of minor units in a currency. */
 export const money = z.strictObject({ amount: z.int(), currency });
-export type Money = z.output<typeof money>;
 
 /** One line of an order; `unitPrice` in minor units of the order's currency. */
 export const line = z.strictObject({

@@ -85,6 +85,7 @@ async function startGuard(guarded: Guarded, pipe: string): Promise<number> {
 export type Hold = {
   /** Whether nobody guarded the server: if it runs, it may be about to stop. */
   readonly first: boolean;
+  /** Further calls give the first one's promise. */
   readonly release: () => Promise<void>;
 };
 
@@ -97,15 +98,18 @@ export async function hold(guarded: Guarded): Promise<Hold> {
   await run(guarded.account, "mkfifo", ["-m", "600", pipe]);
   const joined = openWriter(pipe);
   const writer = joined ?? (await startGuard(guarded, pipe));
+  const release = async (): Promise<void> => {
+    const other = openWriter(pipe) ?? (await startGuard(guarded, pipe));
+    closeSync(other);
+    closeSync(writer);
+    await stopped(guarded.cluster);
+    if (guarded.temporary) await removed(guarded.cluster);
+  };
+  let releasing: Promise<void> | undefined;
   return {
     first: joined === null,
-    release: async () => {
-      const other = openWriter(pipe) ?? (await startGuard(guarded, pipe));
-      closeSync(other);
-      closeSync(writer);
-      await stopped(guarded.cluster);
-      if (guarded.temporary) await removed(guarded.cluster);
-    },
+    // A second call must not close the number again: it may be somebody else's file by then.
+    release: () => (releasing ??= release()),
   };
 }
 

@@ -186,10 +186,15 @@ test("an app does not start when a name cannot be a path or stands for two thing
     [{ ...orders, name: "orders/:id" }],
     [{ ...orders, name: "Orders" }],
     [orders, { ...orders, type: "Other" }],
-    [orders, { ...orders, name: "others" }],
+    [orders, { ...orders, name: "others", type: "Other", events: {} }],
+    [orders, { ...orders, name: "others", views: [], events: {} }],
+    [orders, { ...orders, name: "others", type: "Other", views: [] }],
   ]) {
     expect(() => createApp({ ...app.dependencies, aggregates })).toThrow(Defect);
   }
+  const apart = { ...orders, name: "others", type: "Other", views: [], events: {} };
+  const aggregates = [orders, apart];
+  expect(() => createApp({ ...app.dependencies, aggregates })).not.toThrow();
 });
 
 test("every answer forbids caching, sniffing and framing", async () => {

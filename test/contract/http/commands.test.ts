@@ -36,6 +36,13 @@ async function problemOf(answer: Response): Promise<Readonly<Record<string, unkn
   return rest;
 }
 
+/** How many answers have each status. */
+const countOf = (answers: readonly Response[]): Readonly<Record<number, number>> => {
+  const counts: Record<number, number> = {};
+  for (const { status } of answers) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+};
+
 test("a command answers 201 with its events when it begins a stream, 200 after that", async () => {
   const created = await create("first");
   const body = (await created.json()) as Answer;
@@ -132,7 +139,7 @@ test("an Idempotency-Key is no obstacle when a command carries one", async () =>
 
 test("one of many commands wins when all of them want to be the first", async () => {
   const answers = await Promise.all(Array.from({ length: 12 }, () => create("race-first")));
-  expect(answers.map(({ status }) => status).toSorted()).toEqual([201, ...Array(11).fill(409)]);
+  expect(countOf(answers)).toEqual({ 201: 1, 409: 11 });
   const problems = await Promise.all(answers.filter(({ status }) => status === 409).map(problemOf));
   expect(new Set(problems.map(({ code }) => code))).toEqual(new Set(["order-already-exists"]));
 });
@@ -140,13 +147,10 @@ test("one of many commands wins when all of them want to be the first", async ()
 test("a lost race is decided again when the caller expects no version", async () => {
   await create("race");
   const answers = await Promise.all(Array.from({ length: 4 }, () => changeContact("race")));
-  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-  expect(answers.map(({ headers }) => headers.get("ETag")).toSorted()).toEqual([
-    '"2"',
-    '"3"',
-    '"4"',
-    '"5"',
-  ]);
+  expect(countOf(answers)).toEqual({ 200: 4 });
+  expect(new Set(answers.map(({ headers }) => headers.get("ETag")))).toEqual(
+    new Set(['"2"', '"3"', '"4"', '"5"']),
+  );
 });
 
 test("a race is lost at once when the caller expects a version", async () => {
@@ -154,7 +158,7 @@ test("a race is lost at once when the caller expects a version", async () => {
   const answers = await Promise.all(
     Array.from({ length: 6 }, () => changeContact("race-matched", { "If-Match": '"1"' })),
   );
-  expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 412, 412, 412, 412, 412]);
+  expect(countOf(answers)).toEqual({ 200: 1, 412: 5 });
 });
 
 test("a crowd at one stream is told to come again when a race was lost too often", async () => {
@@ -164,9 +168,8 @@ test("a crowd at one stream is told to come again when a race was lost too often
   const refused = await Promise.all(
     answers.filter(({ status }) => status !== 200).map(async (answer) => problemOf(answer)),
   );
-  expect(new Set(refused.map(({ code, status }) => `${status} ${code}`))).toEqual(
-    new Set(["409 version-conflict"]),
-  );
+  expect(countOf(answers)).toEqual({ 200: accepted.length, 409: refused.length });
+  expect(new Set(refused.map(({ code }) => code))).toEqual(new Set(["version-conflict"]));
   const last = await changeContact("crowd");
   expect(last.headers.get("ETag")).toBe(`"${accepted.length + 2}"`);
 });

@@ -27,8 +27,8 @@ async function logged(work: () => Promise<unknown>): Promise<readonly Line[]> {
 }
 
 /** The answer of an app whose callers cannot be known because of that failure. */
-function answerOf(thrown: unknown): Promise<Response> {
-  const authenticate: AppDependencies["authenticate"] = () => Promise.reject(thrown as Error);
+function answerOf(thrown: Error): Promise<Response> {
+  const authenticate: AppDependencies["authenticate"] = () => Promise.reject(thrown);
   const failing = createApp({ ...app.dependencies, authenticate });
   const headers = { Authorization: `Bearer ${app.fullKey}`, "X-Request-Id": "failing" };
   return Promise.resolve(failing.request("/queries/orders", { headers }));
@@ -85,14 +85,19 @@ test("a fault of ours is 500 without detail, and logged once", async () => {
   }
 });
 
-test("a problem says when to try again exactly where it is a 503", () => {
+test("a problem says when to try again when it is a 503, or another request is under way", () => {
   const table = Object.entries<{ status: number; retryAfter?: number }>(problems);
-  const hasRetry = table.filter(([, { retryAfter }]) => retryAfter !== undefined);
-  const isUnavailable = table.filter(([, { status }]) => status === 503);
-  expect(hasRetry.map(([code]) => code)).toEqual(isUnavailable.map(([code]) => code));
-  expect(table.filter(([, { status }]) => status === 500).map(([code]) => code)).toEqual([
-    "internal",
-  ]);
+  const codes = (isWanted: (status: number, retryAfter?: number) => boolean) =>
+    new Set(
+      table
+        .filter(([, { status, retryAfter }]) => isWanted(status, retryAfter))
+        .map(([code]) => code),
+    );
+  const unavailable = codes((status) => status === 503);
+  expect(codes((_, retryAfter) => retryAfter !== undefined)).toEqual(
+    unavailable.union(new Set(["idempotency-in-progress"])),
+  );
+  expect(codes((status) => status === 500)).toEqual(new Set(["internal"]));
 });
 
 test("a request is 503 with Retry-After when the database cannot be reached", async () => {

@@ -1,0 +1,63 @@
+/**
+ * Idempotency keys: the same key and the same request give the first answer again.
+ *
+ * The key is recorded in the statement that appends, so that a command and its key are stored together
+ * or not at all, whichever instance, before or after a restart. What is kept is a pointer to the
+ * events, from which the answer is made again, and a keyed hash of the request: a bare one would
+ * let names and addresses be guessed. Commands that stored nothing are simply decided again.
+ */
+import type { Keyring } from "#pii/keyring.ts";
+import type { IdempotencyClaim } from "#store/append.ts";
+import { findIdempotentResult } from "#store/idempotency.ts";
+import type { Pool } from "#store/pool.ts";
+
+import type { CommandOutcome, CommandRequest } from "./handle.ts";
+
+type Run = (claim: IdempotencyClaim | undefined) => Promise<CommandOutcome | "replayed">;
+
+/** What the caller asked for, as one text: equal for equal requests. */
+const requestText = ({ aggregate, aggregateId, command, expectedVersion, body }: CommandRequest) =>
+  JSON.stringify([aggregate.type, aggregateId, command, expectedVersion ?? null, body]);
+
+/** Makes the step in front of the handler. */
+export function createIdempotency(pool: Pool, keyring: Keyring) {
+  const running = new Set<string>();
+
+  /** The first answer again, or undefined where the key is new. */
+  const earlier = async (claim: IdempotencyClaim): Promise<CommandOutcome | undefined> => {
+    const result = await findIdempotentResult(pool, claim.principal, claim.key);
+    if (result === undefined) return undefined;
+    if (result.fingerprint !== claim.fingerprint) return { kind: "idempotency-key-reused" };
+    const last = result.events.at(-1);
+    if (last === undefined) return undefined;
+    const { version, position } = last;
+    return { kind: "accepted", version, position, events: result.events, replayed: true };
+  };
+
+  const once = async (claim: IdempotencyClaim, run: Run): Promise<CommandOutcome> => {
+    const first = await earlier(claim);
+    if (first !== undefined) return first;
+    const outcome = await run(claim);
+    if (outcome !== "replayed") return outcome;
+    // Another instance was faster with the same key; now its events are there.
+    return (await earlier(claim)) ?? { kind: "idempotency-in-progress" };
+  };
+
+  return async (request: CommandRequest, run: Run): Promise<CommandOutcome> => {
+    const { idempotency } = request;
+    if (idempotency === undefined) {
+      const outcome = await run(undefined);
+      return outcome === "replayed" ? { kind: "idempotency-in-progress" } : outcome;
+    }
+    const { principal, key } = idempotency;
+    const called = JSON.stringify([principal, key]);
+    if (running.has(called)) return { kind: "idempotency-in-progress" };
+    running.add(called);
+    try {
+      const fingerprint = await keyring.fingerprint("idempotency", requestText(request));
+      return await once({ principal, key, fingerprint }, run);
+    } finally {
+      running.delete(called);
+    }
+  };
+}
