@@ -95,8 +95,8 @@ describe("the group commit", () => {
     const outcomes = await Promise.all(
       [0, 1, 2, null, 4].map((expected) => groupCommit.append(appendTo("same", expected))),
     );
-    const answers: unknown[] = outcomes.map(({ outcome, version }) => [outcome, version]);
-    expect(answers).toEqual([1, 2, 3, 4, 5].map((version) => ["appended", version]));
+    const expected = [1, 2, 3, 4, 5].map((version) => ({ outcome: "appended", version }));
+    expect(outcomes).toMatchObject(expected);
     expect(batches).toEqual([1, 2, 3, 4, 5].map(() => ["same"]));
     await groupCommit.drain();
   });

@@ -52,7 +52,7 @@ const versionsOf = async (stream: string) =>
   (await readStream(pool, range(stream))).map(({ version }) => version);
 
 describe("a database that is gone", () => {
-  test("append is refused at once when the database is gone, and made when it is back", async () => {
+  test("append is refused when the database is gone, and made when it is back", async () => {
     const groupCommit = createGroupCommit(pool);
     await groupCommit.append(appendTo("refused", 0));
     goAway();
