@@ -123,11 +123,12 @@ test("role of the service changes no schema and grants nothing when it tries", a
 test("functions are nobody else's when a role without rights calls them", async () => {
   const callable = await sql<{ name: string }[]>`
     select p.proname as name from pg_proc p
-     where p.pronamespace = 'varve'::regnamespace and has_function_privilege('public', p.oid, 'execute')`;
+     where p.pronamespace = 'varve'::regnamespace
+       and has_function_privilege('public', p.oid, 'execute')`;
   expect([...callable]).toEqual([]);
 });
 
-test("functions that write look names up nowhere but in pg_catalog when they are defined", async () => {
+test("functions look names up in pg_catalog alone when they are defined", async () => {
   const open = await sql<{ name: string }[]>`
     select p.proname as name from pg_proc p
      where p.pronamespace = 'varve'::regnamespace and p.proname <> 'grant_rights'

@@ -143,7 +143,8 @@ describe("a clock that was set", () => {
   test("repetition is recognised when the first answer came in another month", async () => {
     await settleMonth(sql, { monthsAgo: 1, streams: ["old"] });
     const rows = await sql<{ id: string; at: string }[]>`
-      select event_id as id, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
+      select event_id as id,
+             to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
         from varve.events`;
     await appendAll(pool, appendTo("old", 1));
     const ask = appendTo("old", 0);

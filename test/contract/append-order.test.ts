@@ -35,7 +35,7 @@ const transaction = fc.record({
   ),
 });
 
-test("positions stay dense and in order when eight connections append and some roll back", async () => {
+test("positions stay dense when eight connections append and some roll back", async () => {
   const counts = await Promise.all(
     Array.from({ length: 8 }, async (_, worker) => {
       const connection = openSql(database.url);
@@ -67,7 +67,8 @@ test("append is durable when its session was set to trade that away", async () =
   for (const setting of ["off", "local", "remote_write", "on"]) {
     await sql.begin(async (tx) => {
       await tx.unsafe(`set local synchronous_commit = ${setting}`);
-      await tx`select varve.append_events(${JSON.stringify([appendTo("durable", null)])}::text::jsonb)`;
+      const batch = JSON.stringify([appendTo("durable", null)]);
+      await tx`select varve.append_events(${batch}::text::jsonb)`;
       settings.push([setting, (await tx`show synchronous_commit`)[0]?.["synchronous_commit"]]);
     });
   }

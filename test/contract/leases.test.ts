@@ -78,7 +78,7 @@ describe("leases", () => {
     expect(await move(2, 0, 5)).toBe(true);
   });
 
-  test("owner keeps its epoch when it renews a lease that has expired and nobody wanted", async () => {
+  test("owner keeps its epoch when it renews an expired lease that nobody wanted", async () => {
     const owner = uuidv7();
     await acquire(owner, 0);
     expect(await acquire(owner)).toEqual([{ subscription: name, epoch: 1, position: 0 }]);

@@ -63,7 +63,7 @@ async function migrateUpTo(steps: number): Promise<void> {
 }
 
 describe("migrate", () => {
-  test("migration names every file when the database is empty, and none when it is asked again", async () => {
+  test("migration names every file when it runs first, and none when again", async () => {
     expect(await migrate(target())).toEqual(everything);
     expect(await migrate(target())).toEqual([]);
   });
@@ -71,7 +71,8 @@ describe("migrate", () => {
   test("migration makes the partitions of three months when it is done", async () => {
     await migrate(target());
     const rows = await sql`
-      select p.name = to_char(date_trunc('month', now(), 'UTC') + make_interval(months => n.n::int - 1),
+      select p.name = to_char(
+               date_trunc('month', now(), 'UTC') + make_interval(months => n.n::int - 1),
                               '"events_"YYYY_MM') as named,
              pg_get_expr(c.relpartbound, c.oid) like '%+00%+00%' as with_offset
         from (select *, row_number() over (order by lower_bound) as n
@@ -117,7 +118,8 @@ describe("migrate", () => {
   test("function is put in again when its text is another", async () => {
     await migrate(target());
     await sql`update varve.schema_migrations set checksum = 'older' where name = 'log_head'`;
-    await sql`create or replace function varve.log_head(out "position" bigint, out created_at timestamptz)
+    await sql`create or replace function 
+        varve.log_head(out "position" bigint, out created_at timestamptz)
       language sql as $$ select 7::bigint, null::timestamptz $$`;
     expect(await migrate(target())).toEqual(["log_head"]);
     expect([...(await sql`select position::int from varve.log_head()`)]).toEqual([{ position: 0 }]);

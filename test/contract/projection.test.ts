@@ -66,7 +66,7 @@ const written = [
 ];
 
 describe("applyProjection", () => {
-  test("page is written with its checkpoint when it is applied, and not a second time", async () => {
+  test("page is written with its checkpoint when it is applied, once", async () => {
     expect(await applyProjection(pool, pageWith())).toBe(true);
     const after = { position: 10, epoch: 0, events: 3, moved: true };
     expect([await documents(), await checkpoint()]).toEqual([written, after]);

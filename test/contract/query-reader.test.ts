@@ -104,7 +104,8 @@ describe("byKey", () => {
 
   test("answer fails when stored bytes are not what they must be", async () => {
     await sql`update varve_views.orders_v1 o set document =
-        jsonb_set(o.document, '{contact}', (select document->'contact' from varve_views.orders_v1 where key = 'o5'))
+        jsonb_set(o.document, '{contact}', (
+          select document->'contact' from varve_views.orders_v1 where key = 'o5'))
       where key = 'o4'`;
     const codes = [];
     for (const viewer of [all, masked]) {

@@ -68,11 +68,11 @@ afterAll(async () => {
   await database.drop();
 });
 
-test("statement has these parameters and columns when the migrated database describes it", async () => {
+test("statement has these types when the migrated database describes it", async () => {
   const sql = openSql(database.url);
   const types = await sql<{ oid: number; name: string }[]>`
-    select oid::int as oid, replace(format_type(oid, null), 'timestamp with time zone', 'timestamptz')
-             as name
+    select oid::int as oid, 
+           replace(format_type(oid, null), 'timestamp with time zone', 'timestamptz') as name
       from pg_type`;
   const nameOf = new Map(types.map(({ oid, name }) => [oid, name]));
   const found: Record<string, string> = {};

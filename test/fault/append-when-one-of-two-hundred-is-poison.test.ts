@@ -55,7 +55,8 @@ for (const [index, [what, changed]] of Object.entries(poisons).entries()) {
     const expected = outcomes.map((_, n) => (n === poisonAt ? "invalid-data" : "appended"));
     expect(outcomes).toEqual(expected);
     const [row] = await sql<{ streams: number }[]>`
-      select count(*)::int as streams from varve.streams where aggregate_id like ${`poison-${index}-%`}`;
+      select count(*)::int as streams from varve.streams
+       where aggregate_id like ${`poison-${index}-%`}`;
     expect(row?.streams).toBe(COUNT - 1);
     await groupCommit.drain();
   });

@@ -28,7 +28,7 @@ afterAll(async () => {
 const WRITERS = 16;
 const KILLS = 15;
 
-test("every append that resolves is there once when backends are killed under sixteen writers", async () => {
+test("append that resolves is there once when backends are killed under writers", async () => {
   const groupCommit = createGroupCommit(pool);
   const resolved: { append: Append; outcome: AppendOutcome }[] = [];
   const unknown: string[] = [];

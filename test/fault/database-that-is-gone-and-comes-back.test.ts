@@ -52,7 +52,7 @@ const versionsOf = async (stream: string) =>
   (await readStream(pool, range(stream))).map(({ version }) => version);
 
 describe("a database that is gone", () => {
-  test("append is refused at once, stores nothing, and succeeds when the database is back", async () => {
+  test("append is refused when the database is gone, and made when it is back", async () => {
     const groupCommit = createGroupCommit(pool);
     await groupCommit.append(appendTo("refused", 0));
     goAway();
@@ -77,7 +77,7 @@ describe("a database that is gone", () => {
     await groupCommit.drain();
   });
 
-  test("append waits for its outcome when the database goes with the reply and comes back", async () => {
+  test("append waits for its outcome when the database goes with the reply", async () => {
     const groupCommit = createGroupCommit(pool);
     await groupCommit.append(appendTo("waiting", 0));
     const seen = Promise.withResolvers<void>();
@@ -99,7 +99,7 @@ describe("a database that is gone", () => {
     await groupCommit.drain();
   });
 
-  test("loop says that it cannot read, and goes on by itself when the database is back", async () => {
+  test("loop says that it cannot read, and goes on when the database is back", async () => {
     const groupCommit = createGroupCommit(pool);
     const loop = startLoop({ pool, views: allViews });
     const all = (state: string) => () => loop.report().every((each) => each.state === state);

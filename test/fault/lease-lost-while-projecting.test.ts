@@ -58,7 +58,7 @@ const checkpoint = async () => {
   return { ...row };
 };
 
-test("owner before writes nothing when another took over while its write was on the way", async () => {
+test("owner before writes nothing when another took over meanwhile", async () => {
   await ensureViews(pool, countsBy("first"));
   await appendAll(pool, appendTo("a", 0, 3));
   const held = Promise.withResolvers<void>();

@@ -20,8 +20,8 @@ export async function logFaults(sql: postgres.Sql): Promise<readonly string[]> {
     select 'stream ' || coalesce(s.aggregate_id, e.aggregate_id) || ' says ' ||
            coalesce(s.version, 0) || ' and has ' || coalesce(e.version, 0)
       from varve.streams s
-      full join (select aggregate_type, aggregate_id, count(*) as version, min(created_at) as first_at,
-                        max(created_at) as last_at
+      full join (select aggregate_type, aggregate_id, count(*) as version,
+                        min(created_at) as first_at, max(created_at) as last_at
                    from varve.events group by 1, 2) e
         on e.aggregate_type = s.aggregate_type and e.aggregate_id = s.aggregate_id
      where s.version is distinct from e.version
@@ -33,10 +33,12 @@ export async function logFaults(sql: postgres.Sql): Promise<readonly string[]> {
               from varve.events) e
      where e.created_at < e.earlier
      union all
-    select 'register says ' || coalesce(p.first_position, 0) || '..' || coalesce(p.last_position, 0) ||
+    select 'register says ' || coalesce(p.first_position, 0) || '..' ||
+           coalesce(p.last_position, 0) ||
            ' of ' || p.name || ', which has ' || coalesce(e.low, 0) || '..' || coalesce(e.high, 0)
       from varve.event_partitions p
-      left join (select tableoid::regclass::text as name, min(position) as low, max(position) as high
+      left join (select tableoid::regclass::text as name,
+                        min(position) as low, max(position) as high
                    from varve.events group by 1) e on e.name = 'varve.' || p.name
      where p.first_position is distinct from e.low
         or p.last_position is distinct from

@@ -30,7 +30,7 @@ export function codesLog(): { readonly codes: string[]; readonly log: Logger } {
   return { codes, log: { debug: keep, info: keep, warn: keep, error: keep } };
 }
 
-/** A running loop with an owner of its own. `stop` drains it and throws the defect that ended it. */
+/** A running loop with an owner of its own. `stop` drains it; throws its defect. */
 export function startLoop(options: Pick<LoopOptions, "pool" | "views"> & Partial<LoopOptions>) {
   const { codes, log } = codesLog();
   const loop = createLoop({ owner: uuidv7(), batchSize: 100, clock: Date.now, log, ...options });

@@ -34,8 +34,8 @@ export async function settleMonth(
              ${month.lower_bound}::timestamptz + make_interval(secs => x.n) as at
         from jsonb_array_elements_text(${entries}::text::jsonb) with ordinality x (id, n)
     ), stored as (
-      insert into varve.events (position, created_at, event_id, aggregate_type, aggregate_id, version,
-          event_type, schema_version, "timestamp", payload, metadata)
+      insert into varve.events (position, created_at, event_id, aggregate_type, aggregate_id,
+          version, event_type, schema_version, "timestamp", payload, metadata)
         select h.position + e.n, e.at, gen_random_uuid(), 'Thing', e.id,
             coalesce(s.version, 0) + e.k, 'Happened', 1, e.at, '{"value":1}', '{}'
           from entry e cross join head h
