@@ -113,11 +113,11 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
     clock: Date.now,
     log,
   });
+  // Whoever finds the port open must find the key valid.
+  const key = config.production ? undefined : await developmentAccess(pool, developmentDirectory);
   const server = listen(config, app.fetch);
   log.info({ port: server.port }, "serving");
-  if (!config.production) {
-    welcome(server.url, await developmentAccess(pool, developmentDirectory));
-  }
+  if (key !== undefined) welcome(server.url, key);
 
   return async (): Promise<void> => {
     draining = true;

@@ -57,7 +57,7 @@ export function connect(options: PoolOptions) {
 function askToStop(pending: object): boolean {
   const cancel: unknown = Reflect.get(pending, "canceller");
   if (Reflect.get(pending, "active") !== true || typeof cancel !== "function") return false;
-  void Promise.resolve(cancel(pending)).catch(() => undefined);
+  void Promise.resolve((cancel as (query: object) => unknown)(pending)).catch(() => undefined);
   return true;
 }
 

@@ -52,7 +52,7 @@ async function storedEvents(run: string): Promise<ReadonlyMap<string, Stored>> {
 /** What the log must hold of an append with this outcome: its events in a row, or none of them. */
 const placesOf = ({ append, outcome }: Sent) =>
   append.events.map((_, index) =>
-    outcome.outcome === "conflict"
+    outcome.outcome === "conflict" || outcome.outcome === "replayed"
       ? undefined
       : {
           position: outcome.position + index,
@@ -63,7 +63,7 @@ const placesOf = ({ append, outcome }: Sent) =>
 /** Whether the outcome is one that the expectation allows. */
 const isAllowed = ({ append, outcome }: Sent): boolean => {
   const { expectedVersion, events } = append;
-  if (outcome.outcome === "already") return false;
+  if (outcome.outcome === "already" || outcome.outcome === "replayed") return false;
   if (outcome.outcome === "conflict") {
     return expectedVersion !== null && outcome.version !== expectedVersion;
   }
