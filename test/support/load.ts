@@ -1,4 +1,5 @@
 import { sleep } from "#kernel/clock.ts";
+import { uuidv7 } from "#kernel/ids.ts";
 
 import { type Answer, command, orderBody, type Target } from "./caller.ts";
 
@@ -62,6 +63,9 @@ export function startLoad({ target, writers, random, retries }: LoadOptions): Lo
   let stopping = false;
   let replays = 0;
 
+  // No two loads on one database share an order or a key.
+  const run = uuidv7().slice(-6);
+
   const attempt = async (path: string, body: unknown, key: string): Promise<boolean> => {
     const refused = (what: string): void => void refusals.set(what, (refusals.get(what) ?? 0) + 1);
     try {
@@ -88,8 +92,8 @@ export function startLoad({ target, writers, random, retries }: LoadOptions): Lo
 
   const write = async (writer: number): Promise<void> => {
     for (let order = 0; !stopping; order += 1) {
-      const id = `o-${Math.floor(writer / 2)}-${order}`;
-      const key = `w-${writer}-${order}`;
+      const id = `o-${run}-${Math.floor(writer / 2)}-${order}`;
+      const key = `${run}-${writer}-${order}`;
       await send(`${id}/create`, orderBody(`c-${order % 8}`), key);
       for (const [step, [name, body]] of life(random).entries()) {
         await send(`${id}/${name}`, body, `${key}-${step}`);
