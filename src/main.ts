@@ -4,8 +4,8 @@
  * What it is: the command line, and `serve`: configuration → database → keys → store → worker → app.
  *
  * What it promises: SIGTERM or SIGINT drains, in the order not ready → requests → appends → views,
- * and ends with 0 within SHUTDOWN_TIMEOUT_MS; a second signal ends at once. What was answered is
- * committed before the process goes.
+ * and ends with 0 within SHUTDOWN_TIMEOUT_MS; a second signal, or one during the start, ends at
+ * once. What was answered is committed before the process goes.
  *
  * How it fails: a start that cannot work ends with the exit code of its reason, before the port is
  * open. A worker that keeps crashing, or an exception that nobody caught, ends the process: the
@@ -146,7 +146,10 @@ async function serve(): Promise<never> {
   });
   const ending = Promise.withResolvers<number>();
   let asked = false;
+  let serving = false;
   const onSignal = (): void => {
+    // Nobody has been answered yet, and a start can wait for minutes on a lock of the database.
+    if (!serving) process.exit(0);
     if (asked) process.exit(1);
     asked = true;
     ending.resolve(0);
@@ -159,6 +162,7 @@ async function serve(): Promise<never> {
   process.on("uncaughtException", onDefect).on("unhandledRejection", onDefect);
 
   const stop = await start(config, log, () => ending.resolve(1));
+  serving = true;
   const code = await ending.promise;
   setTimeout(() => process.exit(1), config.shutdownTimeoutMs).unref();
   await stop();

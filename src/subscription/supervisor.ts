@@ -98,12 +98,17 @@ export function superviseWorker(options: SupervisorOptions): Supervisor {
     });
   };
 
+  /** A drain may have come during the pause. */
+  const again = (): void => {
+    if (state === "starting") start();
+  };
+
   const onCrash = (): void => {
     const tooMany = crashes.add();
     log.error({ crashes: crashes.count() }, "the worker has crashed");
     state = tooMany ? "given-up" : "starting";
     if (tooMany) options.onGivenUp();
-    else setTimeout(start, limits.backoffMsMin * 2 ** crashes.count());
+    else setTimeout(again, limits.backoffMsMin * 2 ** crashes.count());
   };
 
   const watchdog = setInterval(() => {

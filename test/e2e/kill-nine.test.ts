@@ -37,7 +37,8 @@ test("service loses nothing that it answered when it is killed ten times under l
   await load.stop();
   await caughtUp(database.url);
 
-  console.log(`${load.answers.length} answers, refusals`, Object.fromEntries(load.refusals));
+  const { answers, refusals } = load;
+  console.log(`${answers.length} answers, ${load.replays()} of them again; refused:`, refusals);
   expect(load.answers.length).toBeGreaterThan(200);
   expect(load.refusals.get("no answer") ?? 0).toBeGreaterThan(kills);
   expect(await logFaults(database.url, load.answers)).toEqual([]);

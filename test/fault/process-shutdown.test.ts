@@ -4,7 +4,13 @@ import { freshDatabase, type TestDatabase } from "#test/database.ts";
 import { command, createOrder, orderBody, shownOrder, type Target } from "#test/support/caller.ts";
 import { logFaults, viewFaults, withSql } from "#test/support/invariants.ts";
 import { randomFrom, startLoad } from "#test/support/load.ts";
-import { createKey, endServices, type Service, startService } from "#test/support/service.ts";
+import {
+  createKey,
+  endServices,
+  type Service,
+  spawnVerb,
+  startService,
+} from "#test/support/service.ts";
 import { until } from "#test/until.ts";
 
 let database: TestDatabase;
@@ -135,4 +141,15 @@ test("service ends within its time when the worker cannot drain", async () => {
   });
   const messages = service.log().map(({ message }) => message);
   expect(messages).toContain("the worker did not drain in time");
+});
+
+test("service ends at once when it gets SIGTERM while it cannot start", async () => {
+  await whileLocked("lock table varve.schema_migrations", async () => {
+    const starting = spawnVerb(["serve"], { databaseUrl: database.url });
+    await until("the start waits", waits);
+    const startedMs = performance.now();
+    starting.child.kill("SIGTERM");
+    expect(await starting.exited).toEqual({ code: 0, signal: null });
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+  });
 });

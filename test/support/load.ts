@@ -1,4 +1,5 @@
 import { sleep } from "#kernel/clock.ts";
+import { uuidv7 } from "#kernel/ids.ts";
 
 import { type Answer, command, orderBody, type Target } from "./caller.ts";
 
@@ -17,6 +18,8 @@ export type Load = {
   readonly answers: readonly Answer[];
   /** How often each thing happened that was not a 2xx: a status, or "no answer". */
   readonly refusals: ReadonlyMap<string, number>;
+  /** How many answers were the first one's again, since its reply had been lost. */
+  readonly replays: () => number;
   /** Ends after the attempt that is under way. */
   readonly stop: () => Promise<void>;
 };
@@ -51,17 +54,23 @@ function life(random: () => number): readonly (readonly [string, unknown])[] {
 
 /**
  * Writers that create, ship, change, deliver and cancel orders until they are stopped. Two writers
- * share each order, so that they race for its versions; eight customers share all orders.
+ * share each order, so that they race for its versions; eight customers share all orders. A command
+ * that is sent again carries the same idempotency key, so that it gets the first answer.
  */
 export function startLoad({ target, writers, random, retries }: LoadOptions): Load {
   const answers: Answer[] = [];
   const refusals = new Map<string, number>();
   let stopping = false;
+  let replays = 0;
 
-  const attempt = async (path: string, body: unknown): Promise<boolean> => {
+  // No two loads on one database share an order or a key.
+  const run = uuidv7().slice(-6);
+
+  const attempt = async (path: string, body: unknown, key: string): Promise<boolean> => {
     const refused = (what: string): void => void refusals.set(what, (refusals.get(what) ?? 0) + 1);
     try {
-      const answer = await command(target(), path, body);
+      const answer = await command(target(), path, body, { "Idempotency-Key": key });
+      if (answer.headers.get("Idempotency-Replayed") === "true") replays += 1;
       if (answer.ok) answers.push((await answer.json()) as Answer);
       else {
         refused(String(answer.status));
@@ -74,18 +83,21 @@ export function startLoad({ target, writers, random, retries }: LoadOptions): Lo
     }
   };
 
-  const send = async (path: string, body: unknown): Promise<void> => {
+  const send = async (path: string, body: unknown, key: string): Promise<void> => {
     for (let tries = 0; tries <= retries && !stopping; tries += 1) {
-      if (await attempt(path, body)) return;
+      if (await attempt(path, body, key)) return;
       await sleep(againMs);
     }
   };
 
   const write = async (writer: number): Promise<void> => {
     for (let order = 0; !stopping; order += 1) {
-      const id = `o-${Math.floor(writer / 2)}-${order}`;
-      await send(`${id}/create`, orderBody(`c-${order % 8}`));
-      for (const [name, body] of life(random)) await send(`${id}/${name}`, body);
+      const id = `o-${run}-${Math.floor(writer / 2)}-${order}`;
+      const key = `${run}-${writer}-${order}`;
+      await send(`${id}/create`, orderBody(`c-${order % 8}`), key);
+      for (const [step, [name, body]] of life(random).entries()) {
+        await send(`${id}/${name}`, body, `${key}-${step}`);
+      }
     }
   };
 
@@ -93,6 +105,7 @@ export function startLoad({ target, writers, random, retries }: LoadOptions): Lo
   return {
     answers,
     refusals,
+    replays: () => replays,
     stop: async () => {
       stopping = true;
       await Promise.all(all);
