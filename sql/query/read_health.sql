@@ -25,6 +25,7 @@ select
         'position', c.position,
         'eventsProcessed', c.events_processed,
         'lastProgressAt', to_char(c.last_progress_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'stillSeconds', extract(epoch from clock_timestamp() - c.last_progress_at),
         'lagSeconds', case when c.position < h.position then (
           select greatest(0, extract(epoch from clock_timestamp() - e.created_at))
             from varve.read_after(c.position, 1) e

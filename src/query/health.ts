@@ -59,7 +59,7 @@ const thresholds = {
   errors: { warning: 10, critical: 100 },
   lagEvents: { warning: 1_000, critical: 10_000 },
   deadLetters: { warning: 10, critical: 100 },
-  stalledAfterMs: 30_000,
+  stalledAfterSeconds: 30,
 } as const;
 
 /** The worker beats every `limits.beatMs`; so many missed beats are not jitter. */
@@ -87,12 +87,12 @@ const timestamp = (nowMs: number): string => new Date(nowMs).toISOString();
 function subscriptionHealth(
   stored: StoredSubscription,
   reported: ReportedSubscription | undefined,
-  { head, nowMs, running }: { head: number; nowMs: number; running: boolean },
+  { head, running }: { head: number; running: boolean },
 ): SubscriptionHealth {
   const lagEvents = Math.max(0, head - stored.position);
-  const stillMs = nowMs - Date.parse(stored.lastProgressAt);
-  const oldestMs = stored.lagSeconds * 1000;
-  const stalled = lagEvents > 0 && Math.min(stillMs, oldestMs) >= thresholds.stalledAfterMs;
+  // It may have been still for hours because there was nothing to do: what counts is both.
+  const stillSeconds = Math.min(stored.stillSeconds, stored.lagSeconds);
+  const stalled = lagEvents > 0 && stillSeconds >= thresholds.stalledAfterSeconds;
   const elsewhere = lagEvents === 0 ? "live" : "catching_up";
   const own = running && reported?.held === true ? reported.state : undefined;
   const state = stalled ? "stalled" : (own ?? (stored.leased ? elsewhere : "stopped"));
@@ -139,7 +139,7 @@ function healthReport(
     subscriptionHealth(
       stored,
       worker.subscriptions.find(({ name }) => name === stored.name),
-      { head: reached ? database.head : 0, nowMs, running },
+      { head: reached ? database.head : 0, running },
     ),
   );
   const count = (status: HealthStatus): number =>

@@ -23,6 +23,8 @@ export type DatabaseHealth = {
     readonly position: number;
     readonly eventsProcessed: number;
     readonly lastProgressAt: string;
+    /** Since the last progress, by the database's own clock. */
+    readonly stillSeconds: number;
     /** Age of the oldest event that has not taken effect; 0 at the head. */
     readonly lagSeconds: number;
     readonly deadLetters: number;
