@@ -1,12 +1,14 @@
 -- Takes or renews the leases of subscriptions for one owner. A lease that another owner holds is
 -- left alone until it expires by this database's clock; a change of owner raises the epoch, and
 -- from then on the owner before can write nothing.
---   new_owner uuid, subscriptions text[], duration_ms integer
+--   new_owner uuid, wanted_views jsonb: [{name, version}], duration_ms integer
 --   → one row a lease that is held now: subscription, epoch, position of the checkpoint
+-- A version of a view that does not serve gets no lease: during a roll-out the program before would
+-- write its own documents into the new table.
 -- Index: leases_pkey, checkpoints_pkey.
 -- Locks: rows of leases and checkpoints in order of name. Idempotent.
 create or replace function varve.acquire_leases(
-  new_owner uuid, subscriptions text[], duration_ms integer
+  new_owner uuid, wanted_views jsonb, duration_ms integer
 ) returns table (subscription text, epoch bigint, "position" bigint)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -16,7 +18,12 @@ declare
   wanted text;
   held bigint;
 begin
-  foreach wanted in array subscriptions loop
+  for wanted in
+    select v.name from varve.views v
+      join jsonb_to_recordset(wanted_views) w (name text, version integer)
+        on w.name = v.name and w.version = v.version
+      order by v.name
+  loop
     insert into varve.leases as l (subscription, owner, epoch, expires_at)
       select c.subscription, new_owner, c.epoch + 1,
           clock_timestamp() + make_interval(secs => duration_ms / 1000.0)

@@ -1,8 +1,9 @@
 -- Makes the table of a view's version, its indexes, its checkpoint and the SQL view of its name.
 --   view_name text, view_version integer, filter_fields text[] → true if anything was made
--- Another version than the one that serves starts from nothing: documents of two versions are never
+-- A later version than the one that serves starts from nothing: documents of two versions are never
 -- mixed, and the table of the version before is dropped.
 -- Index: views_pkey, checkpoints_pkey.
+-- Error VA006: a later version serves; a program that knows only an earlier one must not undo it.
 -- Locks: none where there is nothing to make, else varve.schema_migrations, as every change of the
 -- schema does. Idempotent.
 create or replace function varve.ensure_view(
@@ -23,6 +24,9 @@ begin
   select v.version, v.table_name into old from varve.views v where v.name = view_name;
   if old.version = view_version then
     return false;
+  end if;
+  if old.version > view_version then
+    raise exception 'view % is at version %', view_name, old.version using errcode = 'VA006';
   end if;
   execute format(
     'create table varve_views.%I (
@@ -47,6 +51,7 @@ begin
   insert into varve.views as v (name, version, table_name)
     values (view_name, view_version, new_table)
     on conflict (name) do update set version = excluded.version, table_name = excluded.table_name;
+  delete from varve.leases l where l.subscription = view_name;
   insert into varve.checkpoints as c (subscription) values (view_name)
     on conflict (subscription, partition) do update
       set position = 0, epoch = c.epoch + 1, events_processed = 0;

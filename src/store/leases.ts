@@ -1,3 +1,4 @@
+import type { ViewTable } from "./documents.ts";
 import type { Pool } from "./pool.ts";
 import { queries } from "./statements.ts";
 
@@ -8,16 +9,19 @@ export type Lease = {
   readonly position: number;
 };
 
-/** Takes or renews leases; answers with those held now. Another owner's are left alone. */
+/**
+ * Takes or renews leases; answers with those held now. Another owner's are left alone, and a view
+ * of which another version serves is held by nobody who asks for this one.
+ */
 export async function acquireLeases(
   pool: Pool,
   owner: string,
-  subscriptions: readonly string[],
+  views: readonly Pick<ViewTable, "name" | "version">[],
   durationMs: number,
 ): Promise<readonly Lease[]> {
   return pool.query<Lease>(queries.acquireLeases, [
     owner,
-    JSON.stringify(subscriptions),
+    JSON.stringify(views.map(({ name, version }) => ({ name, version }))),
     durationMs,
   ]);
 }

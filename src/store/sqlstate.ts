@@ -4,6 +4,7 @@ import { VarveError, type ErrorCode } from "#kernel/errors.ts";
 const meanings: readonly (readonly [prefix: string, code: ErrorCode])[] = [
   ["VA001", "partition-missing"],
   ["VA004", "partition-archived"],
+  ["VA006", "schema-behind"],
   ["VA", "database-refused"],
   ["08", "database-unavailable"],
   ["53", "database-unavailable"], // out of connections, disk or memory

@@ -54,8 +54,8 @@ type Context = LoopOptions & { readonly subscriptions: readonly Subscription[] }
 async function renewLeases(context: Context): Promise<number> {
   // Measured from before the sending: the lease cannot end earlier than we think.
   const sentAtMs = context.clock();
-  const names = context.subscriptions.map(({ view }) => view.name);
-  const leases = await acquireLeases(context.pool, context.owner, names, limits.leaseMs);
+  const views = context.subscriptions.map(({ view }) => view);
+  const leases = await acquireLeases(context.pool, context.owner, views, limits.leaseMs);
   for (const subscription of context.subscriptions) {
     subscription.hold(leases.find((lease) => lease.subscription === subscription.view.name));
   }

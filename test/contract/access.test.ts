@@ -43,7 +43,7 @@ test("role of the service runs every query but the bench's when it is asked", as
   const calls: Readonly<
     Record<keyof typeof queries, readonly (string | number | boolean | null)[]>
   > = {
-    acquireLeases: [id, '["orders"]', 1_000],
+    acquireLeases: [id, '[{"name":"orders","version":1}]', 1_000],
     appendEvents: [batch],
     applyProjection: ["orders", 0, 0, 0, 0, "[]"],
     benchCeiling: [1, 1],

@@ -31,8 +31,11 @@ beforeEach(async () => {
   await ensureView(pool, { name, version: 1, filterFields: [] });
 });
 
+const firstVersions = (names: readonly string[]) =>
+  names.map((each) => ({ name: each, version: 1 }));
+
 const acquire = (owner: string, durationMs = LONG_MS, names = [name]) =>
-  acquireLeases(pool, owner, names, durationMs);
+  acquireLeases(pool, owner, firstVersions(names), durationMs);
 
 const takenOver = (owner: string): Promise<readonly Lease[]> =>
   until("the lease is taken over", async () => {
@@ -105,7 +108,12 @@ describe("leases", () => {
     const held = await Promise.all(
       // In opposite orders, as two releases of the program may list them.
       pools.map((one, index) =>
-        acquireLeases(one, uuidv7(), index % 2 === 0 ? names : names.toReversed(), LONG_MS),
+        acquireLeases(
+          one,
+          uuidv7(),
+          firstVersions(index % 2 === 0 ? names : names.toReversed()),
+          LONG_MS,
+        ),
       ),
     );
     await Promise.all(pools.map((one) => one.close(1_000)));
@@ -115,6 +123,25 @@ describe("leases", () => {
     expect(owned).toEqual(
       names.toSorted().map((subscription) => ({ subscription, epoch: 1, position: 0 })),
     );
+  });
+
+  test("the next version's owner is alone when the program before still asks", async () => {
+    const before = uuidv7();
+    await acquire(before);
+    await ensureView(pool, { name, version: 2, filterFields: [] });
+    const next = uuidv7();
+    const held = await acquireLeases(pool, next, [{ name, version: 2 }], LONG_MS);
+    expect(held).toEqual([{ subscription: name, epoch: 3, position: 0 }]);
+    expect(await acquire(before)).toEqual([]);
+    expect(await move(1, 0, 7)).toBe(false);
+    expect(await move(3, 0, 7)).toBe(true);
+  });
+
+  test("a view keeps its later version when a program knows only an earlier one", async () => {
+    await ensureView(pool, { name, version: 2, filterFields: [] });
+    expect(ensureView(pool, { name, version: 1, filterFields: [] })).rejects.toMatchObject({
+      code: "schema-behind",
+    });
   });
 
   test("lease is not given when there is no such subscription", async () => {

@@ -139,7 +139,12 @@ describe("the loop", () => {
     const loop = start();
     await until("the loop holds them", () => loop.report().every(({ held }) => held));
     await loop.stop();
-    const leases = await acquireLeases(pool, uuidv7(), ["counts", "others"], 1_000);
+    const leases = await acquireLeases(
+      pool,
+      uuidv7(),
+      ["counts", "others"].map((name) => ({ name, version: 1 })),
+      1_000,
+    );
     expect(leases.map(({ subscription }) => subscription)).toEqual(["counts", "others"]);
   });
 

@@ -9,15 +9,11 @@ import { createLoop, type LoopOptions } from "#subscription/loop.ts";
 /** The views of every aggregate, as the worker runs them. */
 export const allViews: readonly View[] = aggregates.flatMap(({ views }) => views);
 
-/** Makes their tables, at the version that each declares or a later one. */
-export async function ensureViews(
-  pool: Pool,
-  views: readonly View[],
-  version?: number,
-): Promise<void> {
-  for (const view of views) {
-    const filterFields = Object.values(view.list?.filters ?? {}).map(({ field }) => field);
-    await ensureView(pool, { name: view.name, version: version ?? view.version, filterFields });
+/** Makes their tables, at the version that each declares. */
+export async function ensureViews(pool: Pool, views: readonly View[]): Promise<void> {
+  for (const { name, version, list } of views) {
+    const filterFields = Object.values(list?.filters ?? {}).map(({ field }) => field);
+    await ensureView(pool, { name, version, filterFields });
   }
 }
 
