@@ -44,6 +44,8 @@ const WORKER_CONNECTIONS = 2;
 
 /** Longer than any answer may take: a handler that waits has not written anything yet. */
 const IDLE_TIMEOUT_S = 120;
+/** Time for what was written to leave a pipe. */
+const OUTPUT_GRACE_MS = 250;
 /** What is left of the shutdown for closing pools. */
 const EXIT_RESERVE_MS = 2_000;
 
@@ -177,4 +179,4 @@ const serveVerb = defineVerb({
 
 process.exitCode = await runCli(process.argv.slice(2), { serve: serveVerb });
 // A start that failed half-way has left things open; they do not keep the process.
-setTimeout(() => process.exit(), EXIT_RESERVE_MS).unref();
+setTimeout(() => process.exit(), OUTPUT_GRACE_MS).unref();
