@@ -14,11 +14,13 @@
 import { createCommandHandler } from "#command/handle.ts";
 import { aggregates } from "#domain/registry.ts";
 import { createApp } from "#http/app.ts";
-import { sleep } from "#kernel/clock.ts";
+import { monotonicMs, sleep } from "#kernel/clock.ts";
+import { VarveError } from "#kernel/errors.ts";
 import { limits } from "#kernel/limits.ts";
 import { runCli } from "#ops/cli.ts";
 import { defineVerb } from "#ops/cli-arguments.ts";
 import { requireConfig, type Config, type DatabaseConfig } from "#ops/config.ts";
+import { connectionShares } from "#ops/config-pool.ts";
 import { migrationTarget, openDatabase, poolOptions } from "#ops/database.ts";
 import { developmentAccess } from "#ops/development-access.ts";
 import { developmentDirectory } from "#ops/development-database.ts";
@@ -32,15 +34,10 @@ import { createApiKeyLookup } from "#store/api-keys.ts";
 import { ensureView } from "#store/documents.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
 import { assertMigrated, migrate } from "#store/migrate.ts";
-import { openPool, type Pool } from "#store/pool.ts";
+import { openPool, type Pool, type PoolOptions } from "#store/pool.ts";
 import { superviseWorker } from "#subscription/supervisor.ts";
 import { openLog, type ProcessLogger } from "#telemetry/log.ts";
 import { inSpan, traceparent } from "#telemetry/trace.ts";
-
-/** The health routes look one at a time, and never wait for a connection of the others. */
-const HEALTH_CONNECTIONS = 1;
-/** The worker writes views side by side, but a command should not wait for its share of a pool. */
-const WORKER_CONNECTIONS = 2;
 
 /** Longer than any answer may take: a handler that waits has not written anything yet. */
 const IDLE_TIMEOUT_S = 120;
@@ -48,6 +45,24 @@ const IDLE_TIMEOUT_S = 120;
 const OUTPUT_GRACE_MS = 250;
 /** What is left of the shutdown for closing pools. */
 const EXIT_RESERVE_MS = 2_000;
+
+const workerPool = (database: DatabaseConfig): PoolOptions =>
+  poolOptions(database, {
+    name: "worker",
+    size: connectionShares(database.poolSize).worker,
+  });
+
+/** The pools of this thread. */
+function openPools(database: DatabaseConfig) {
+  const share = connectionShares(database.poolSize);
+  const open = (name: string, size: number): Pool =>
+    openPool(poolOptions(database, { name, size }));
+  return {
+    pool: open("commands", share.commands),
+    queryPool: open("queries", share.queries),
+    healthPool: open("health", share.health),
+  };
+}
 
 /** The database as this program needs it: migrated, with a table for every view. */
 async function prepareDatabase(database: DatabaseConfig, production: boolean, pool: Pool) {
@@ -67,8 +82,15 @@ async function withDevelopmentKeys(config: Config): Promise<Config["keys"]> {
   return { ...(await developmentKeys(developmentDirectory)), ...Object.fromEntries(given) };
 }
 
-const listen = (config: Config, fetch: (request: Request) => Response | Promise<Response>) =>
-  Bun.serve({ port: config.port, hostname: config.host, idleTimeout: IDLE_TIMEOUT_S, fetch });
+/** Opens the port. Throws `configuration-invalid` where it cannot be had. */
+function listen({ port, host }: Config, fetch: (request: Request) => Response | Promise<Response>) {
+  try {
+    return Bun.serve({ port, hostname: host, idleTimeout: IDLE_TIMEOUT_S, fetch });
+  } catch (error) {
+    const message = `the port ${port} of ${host} cannot be opened: is it in use?`;
+    throw new VarveError("configuration-invalid", message, {}, error);
+  }
+}
 
 /** Starts everything, and resolves with the way to stop it. */
 async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
@@ -76,32 +98,22 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   let draining = false;
   const opened = await openDatabase(config.database, log);
   const database = opened.config;
-  const mainConnections = database.poolSize - WORKER_CONNECTIONS - HEALTH_CONNECTIONS;
-  const pool = openPool(poolOptions(database, { name: "main", size: mainConnections }));
-  const healthPool = openPool(poolOptions(database, { name: "health", size: HEALTH_CONNECTIONS }));
+  const { pool, queryPool, healthPool } = openPools(database);
 
   await prepareDatabase(database, config.production, pool);
   const keyring = await openKeyring(await withDevelopmentKeys(config), pool);
   const groupCommit = createGroupCommit(pool);
-  const worker = superviseWorker({
-    worker: {
-      pool: poolOptions(database, { name: "worker", size: WORKER_CONNECTIONS }),
-      batchSize: config.subscription.batchSize,
-    },
-    clock: Date.now,
-    log: log.child({ thread: "worker" }),
-    onGivenUp: giveUp,
-  });
-  const findApiKey = createApiKeyLookup(pool);
+  const findApiKey = createApiKeyLookup(queryPool);
   const health = createHealth(
     healthPool,
     () => ({ startedAtMs, draining, worker: worker.status() }),
     Date.now,
   );
+  const hint = (position: number): void => worker.hint(position);
   const app = createApp({
     aggregates,
-    handle: createCommandHandler({ pool, groupCommit, keyring, onAppended: worker.hint }),
-    reader: createQueryReader(pool, keyring),
+    handle: createCommandHandler({ pool, groupCommit, keyring, onAppended: hint }),
+    reader: createQueryReader(queryPool, keyring),
     authenticate: async (token) => {
       const key = await findApiKey(token);
       return key === undefined ? undefined : { id: `key:${key.keyId}`, scopes: key.scopes };
@@ -118,6 +130,17 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   // Whoever finds the port open must find the key valid.
   const key = config.production ? undefined : await developmentAccess(pool, developmentDirectory);
   const server = listen(config, app.fetch);
+  // After the port, since a start that fails on it must not hold leases; before any request, since
+  // none is handled until this function waits.
+  const worker = superviseWorker({
+    worker: {
+      pool: workerPool(database),
+      batchSize: config.subscription.batchSize,
+    },
+    clock: monotonicMs,
+    log: log.child({ thread: "worker" }),
+    onGivenUp: giveUp,
+  });
   log.info({ port: server.port }, "serving");
   if (key !== undefined) welcome(server.url, key);
 
@@ -127,12 +150,14 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
     // Whoever still sends a body by then cannot keep the views from their last checkpoint.
     const rest = config.shutdownTimeoutMs - config.drainTimeoutMs - EXIT_RESERVE_MS;
     const requestsMs = Math.max(rest, EXIT_RESERVE_MS);
-    await Promise.race([server.stop(), sleep(requestsMs)]);
+    // It listens on while requests are answered, so that a probe hears "not ready" and no refusal.
+    const until = monotonicMs() + requestsMs;
+    while (server.pendingRequests > 0 && monotonicMs() < until) await sleep(limits.pollMsMin);
     await server.stop(true);
     await groupCommit.drain();
     const drained = await worker.drain(config.drainTimeoutMs);
     if (!drained) log.warn({}, "the worker did not drain in time");
-    await Promise.all([pool.close(limits.beatMs), healthPool.close(limits.beatMs)]);
+    await Promise.all([pool, queryPool, healthPool].map((one) => one.close(limits.beatMs)));
     await opened.release();
     log.info({}, "drained");
   };

@@ -98,7 +98,7 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
       draining: false,
       worker: {
         state: "running",
-        lastBeatAtMs: Date.now(),
+        silentMs: 0,
         crashes: 0,
         subscriptions: loop.report(),
       },

@@ -6,6 +6,7 @@
 create table varve.idempotency (
   -- Who sent it: two callers with the same key never meet.
   principal text not null,
+  -- A keyed hash of the key.
   key text not null,
   -- A keyed hash of what was asked; the same key with another request is refused.
   fingerprint text not null,

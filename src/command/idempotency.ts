@@ -16,8 +16,8 @@ import type { CommandOutcome, CommandRequest } from "./handle.ts";
 type Run = (claim: IdempotencyClaim | undefined) => Promise<CommandOutcome | "replayed">;
 
 /** What the caller asked for, as one text: equal for equal requests. */
-const requestText = ({ aggregate, aggregateId, command, expectedVersion, body }: CommandRequest) =>
-  JSON.stringify([aggregate.type, aggregateId, command, expectedVersion ?? null, body]);
+const requestText = ({ aggregate, aggregateId, command, body }: CommandRequest) =>
+  JSON.stringify([aggregate.type, aggregateId, command, body]);
 
 /** Makes the step in front of the handler. */
 export function createIdempotency(pool: Pool, keyring: Keyring) {
@@ -49,11 +49,13 @@ export function createIdempotency(pool: Pool, keyring: Keyring) {
       const outcome = await run(undefined);
       return outcome === "replayed" ? { kind: "idempotency-in-progress" } : outcome;
     }
-    const { principal, key } = idempotency;
-    const called = JSON.stringify([principal, key]);
+    const { principal } = idempotency;
+    const called = JSON.stringify([principal, idempotency.key]);
     if (running.has(called)) return { kind: "idempotency-in-progress" };
     running.add(called);
     try {
+      // Callers make keys of what they have at hand, an e-mail address among it.
+      const key = await keyring.fingerprint("idempotency-key", idempotency.key);
       const fingerprint = await keyring.fingerprint("idempotency", requestText(request));
       return await once({ principal, key, fingerprint }, run);
     } finally {

@@ -1,6 +1,9 @@
 /** Milliseconds since the Unix epoch. Passed in wherever time matters, so that tests can set it. */
 export type Clock = () => number;
 
+/** For waits and time-outs: a clock that is set back or forward must neither stretch nor end them. */
+export const monotonicMs: Clock = () => performance.now();
+
 const digits = (text: string, length: number): string => text.padEnd(length, "0").slice(0, length);
 
 /**

@@ -28,6 +28,7 @@ const neededInProduction = [
   "PII_MASTER_KEYS",
   "PII_INDEX_KEY",
   "PII_LOOKUP_KEY",
+  "AUDIT_SIGNING_KEY",
 ] as const;
 
 const missingInProduction = (read: ReadVariables): readonly ConfigFault[] =>

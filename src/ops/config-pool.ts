@@ -14,8 +14,19 @@ export const poolProfiles = {
  */
 export const connectionsReserved = 5;
 
-/** Two for the worker, one for the health routes, and at least one for requests. */
+/** One for each of the four that must not wait for each other. */
 export const poolSizeMin = 4;
+
+/**
+ * How a process divides its connections. Health never waits for the others; reads that hang cannot
+ * hold commands up; the worker writes its views side by side where there is room.
+ */
+export function connectionShares(size: number) {
+  const health = 1;
+  const worker = size >= 6 ? 2 : 1;
+  const queries = Math.floor((size - health - worker) / 2);
+  return { health, worker, queries, commands: size - health - worker - queries };
+}
 
 export type PoolWish = {
   readonly profile: keyof typeof poolProfiles;

@@ -73,9 +73,13 @@ export const environment = z.object({
     fallback: "DATABASE_URL",
     secret: "password",
   }),
-  REPLICA_DATABASE_URL: optional(databaseUrl(), "read replica that queries may use", {
-    secret: "password",
-  }),
+  REPLICA_DATABASE_URL: optional(
+    databaseUrl(),
+    "read replica that queries may use (no effect yet)",
+    {
+      secret: "password",
+    },
+  ),
   DB_POOL_PROFILE: given(
     choice("light", "medium", "heavy"),
     "light",
@@ -117,34 +121,38 @@ export const environment = z.object({
   SUBSCRIPTION_MAX_IN_FLIGHT: given(
     whole(1, 100_000),
     "1000",
-    "events read but not yet written; at least SUBSCRIPTION_BATCH_SIZE",
+    "events read but not yet written; at least SUBSCRIPTION_BATCH_SIZE (no effect yet)",
   ),
   SUBSCRIPTION_CHECKPOINT_STRATEGY: given(
     choice("every_batch", "every_event", "periodic"),
     "every_batch",
-    "when a subscription writes its documents and their checkpoint",
+    "when a subscription writes its documents and their checkpoint (no effect yet)",
   ),
   SUBSCRIPTION_PROCESSING_TIMEOUT_MS: given(
     whole(1, waitMsMax),
     "30000",
-    "longest handling of one batch",
+    "longest handling of one batch (no effect yet)",
   ),
   SUBSCRIPTION_BACKPRESSURE_THRESHOLD: given(
     fraction(true),
     "0.8",
-    "share of SUBSCRIPTION_MAX_IN_FLIGHT above which reading pauses",
+    "share of SUBSCRIPTION_MAX_IN_FLIGHT above which reading pauses (no effect yet)",
   ),
   SUBSCRIPTION_CONTINUE_ON_ERROR: given(
     flag(),
     "true",
-    "`true` puts an event that cannot be handled aside as a dead letter; `false` stops there",
+    "`true` puts an event that cannot be handled aside as a dead letter; `false` stops there (no effect yet)",
   ),
 
-  SNAPSHOT_THRESHOLD: given(whole(1, 1_000_000), "100", "events of a stream between snapshots"),
+  SNAPSHOT_THRESHOLD: given(
+    whole(1, 1_000_000),
+    "100",
+    "events of a stream between snapshots (no effect yet)",
+  ),
   SNAPSHOT_MODE: given(
     choice("sync", "background", "manual"),
     "sync",
-    "whether a snapshot is taken with the append, after it, or on request only",
+    "whether a snapshot is taken with the append, after it, or on request only (no effect yet)",
   ),
 
   PII_MASTER_KEYS: optional(
@@ -152,10 +160,14 @@ export const environment = z.object({
     "keys that wrap each person's key: `id:base64,…`, the first is active; required in production",
     { fallback: "made in `.varve/`", secret: "ring" },
   ),
-  PII_INDEX_KEY: optional(symmetricKey(), "key of the blind indexes; required in production", {
-    fallback: "made in `.varve/`",
-    secret: "all",
-  }),
+  PII_INDEX_KEY: optional(
+    symmetricKey(),
+    "key of the blind indexes, which come with search; required in production",
+    {
+      fallback: "made in `.varve/`",
+      secret: "all",
+    },
+  ),
   PII_LOOKUP_KEY: optional(
     symmetricKey(),
     "key that hides whose each key is, never changed; required in production",
@@ -163,17 +175,33 @@ export const environment = z.object({
   ),
   AUDIT_SIGNING_KEY: optional(
     signingKey(),
-    "Ed25519 key that signs receipts and the audit log, PKCS#8 in base64",
-    { fallback: "made in `.varve/` in development", secret: "all" },
+    "Ed25519 key that will sign receipts and the audit log, PKCS#8 in base64; required in production",
+    { fallback: "made in `.varve/`", secret: "all" },
   ),
 
-  JWT_JWKS_URL: optional(webUrl(), "key set of the issuer of access tokens; unset: API keys only"),
-  JWT_ISSUER: optional(word(), "issuer that access tokens must name; goes with JWT_JWKS_URL"),
-  JWT_AUDIENCE: optional(word(), "audience that access tokens must name; goes with JWT_JWKS_URL"),
+  JWT_JWKS_URL: optional(
+    webUrl(),
+    "key set of the issuer of access tokens; unset: API keys only (no effect yet)",
+  ),
+  JWT_ISSUER: optional(
+    word(),
+    "issuer that access tokens must name; goes with JWT_JWKS_URL (no effect yet)",
+  ),
+  JWT_AUDIENCE: optional(
+    word(),
+    "audience that access tokens must name; goes with JWT_JWKS_URL (no effect yet)",
+  ),
 
-  OTEL_EXPORTER_OTLP_ENDPOINT: optional(webUrl(), "OTLP/HTTP collector; unset: nothing is sent"),
-  OTEL_SERVICE_NAME: given(word(), "varve", "service name in logs, traces and metrics"),
-  OTEL_TRACES_SAMPLER_ARG: given(fraction(false), "1", "share of traces that are recorded"),
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(
+    webUrl(),
+    "OTLP/HTTP collector; unset: nothing is sent (no effect yet)",
+  ),
+  OTEL_SERVICE_NAME: given(word(), "varve", "service name in logs"),
+  OTEL_TRACES_SAMPLER_ARG: given(
+    fraction(false),
+    "1",
+    "share of traces that are recorded (no effect yet)",
+  ),
 });
 
 export type VariableName = keyof typeof environment.shape;

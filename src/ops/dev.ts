@@ -4,7 +4,7 @@
  * What it is. The parent of `bun src/main.ts serve`. Without DATABASE_URL it starts the embedded
  * Postgres in `.varve/postgres` with a database `varve`, and hands the service its URL.
  *
- * What it promises. A change under `src/` or `sql/` restarts the service, which drains first; the
+ * What it promises. A Postgres that is killed comes back on its port. A change under `src/` or `sql/` restarts the service, which drains first; the
  * database goes on. A service that ends by itself is reported and waits for the next change. SIGINT
  * and SIGTERM drain the service, then stop Postgres, then exit with 0; a second one ends everything
  * at once. Postgres does not outlive us, however we end (see `embedded-postgres.ts`).
@@ -20,12 +20,11 @@
 import { VarveError } from "#kernel/errors.ts";
 import type { Logger } from "#kernel/log.ts";
 
+import { keepDatabase } from "./dev/keep-database.ts";
 import { startService } from "./dev/service.ts";
 import type { Service } from "./dev/service.ts";
 import { watchTree } from "./dev/watch.ts";
-import { startDevelopmentDatabase } from "./development-database.ts";
 import { onLauncherGone } from "./embedded/launcher.ts";
-import type { EmbeddedPostgres } from "./embedded-postgres.ts";
 
 const say = (message: string): void => void process.stderr.write(`dev: ${message}\n`);
 
@@ -36,9 +35,9 @@ const log: Logger = {
   error: (_, message) => say(message),
 };
 
-async function openDatabase(durable: boolean): Promise<EmbeddedPostgres | null> {
+async function openDatabase(durable: boolean) {
   if (process.env["DATABASE_URL"]) return null;
-  return startDevelopmentDatabase({ durable, log });
+  return keepDatabase({ durable, log }, say);
 }
 
 /** Ends the process for what the user has to set right. */

@@ -1,3 +1,4 @@
+import { monotonicMs } from "#kernel/clock.ts";
 import { VarveError } from "#kernel/errors.ts";
 import { createKeyring, type Keyring } from "#pii/keyring.ts";
 import { defaultTenant } from "#pii/envelope.ts";
@@ -28,7 +29,7 @@ export async function openKeyring(keys: KeyTexts, pool: Pool): Promise<Keyring> 
     lookupKey: parsed("PII_LOOKUP_KEY", keys.lookupKey, parseRootKey),
     indexKey: parsed("PII_INDEX_KEY", keys.indexKey, parseRootKey),
     store: subjectKeyStore(pool, defaultTenant),
-    clock: Date.now,
+    clock: monotonicMs,
   });
   await keyring.verify();
   return keyring;

@@ -1,4 +1,4 @@
-/** Where a page of a list ended. Opaque to callers. */
+/** Where a page of a view's list ended. Opaque to callers. */
 export type Cursor = { readonly position: number; readonly key: string };
 
 /** No document has a longer key; the cursor comes back from outside. */

@@ -34,7 +34,7 @@ export type ProcessView = {
   readonly draining: boolean;
   readonly worker: {
     readonly state: "starting" | "running" | "draining" | "stopped" | "given-up";
-    readonly lastBeatAtMs: number;
+    readonly silentMs: number;
     readonly crashes: number;
     readonly subscriptions: readonly {
       readonly name: string;
@@ -123,8 +123,8 @@ function subscriptionHealth(
   };
 }
 
-const isRunning = ({ worker }: ProcessView, nowMs: number): boolean =>
-  worker.state === "running" && nowMs - worker.lastBeatAtMs < BEAT_LATE_MS;
+const isRunning = ({ worker }: ProcessView): boolean =>
+  worker.state === "running" && worker.silentMs < BEAT_LATE_MS;
 
 /** The report where the database answered, or the code of why it did not. */
 function healthReport(
@@ -132,7 +132,7 @@ function healthReport(
   process: ProcessView,
   nowMs: number,
 ): HealthReport {
-  const running = isRunning(process, nowMs);
+  const running = isRunning(process);
   const { worker, startedAtMs } = process;
   const reached = typeof database !== "string";
   const subscriptions = (reached ? database.subscriptions : []).map((stored) =>
@@ -176,7 +176,7 @@ function livenessReport({ worker }: ProcessView, nowMs: number): LivenessReport 
     reason: alive ? "ok" : "the worker crashed too often",
     details: {
       worker: worker.state,
-      workerSilentMs: nowMs - worker.lastBeatAtMs,
+      workerSilentMs: Math.round(worker.silentMs),
       workerCrashes: worker.crashes,
     },
     timestamp: timestamp(nowMs),
@@ -211,7 +211,7 @@ export function createHealth(pool: Pool, view: () => ProcessView, clock: Clock):
     if (view().draining) return "shutting down";
     const database = await look();
     if (typeof database === "string") return database;
-    return isRunning(view(), clock()) ? undefined : "the worker is not running";
+    return isRunning(view()) ? undefined : "the worker is not running";
   };
 
   return {

@@ -4,6 +4,7 @@
  * without asking the database.
  */
 import { invariant } from "#kernel/errors.ts";
+import { monotonicMs } from "#kernel/clock.ts";
 import { limits } from "#kernel/limits.ts";
 
 import type { Pool, Row } from "./pool.ts";
@@ -92,14 +93,14 @@ export function createApiKeyLookup(pool: Pool): (key: string) => Promise<ApiKey 
     if (keyIdOf(key) === undefined) return undefined;
     const hash = hashOf(key);
     const cached = known.get(hash);
-    if (cached !== undefined && cached.untilMs > Date.now()) return cached.found;
+    if (cached !== undefined && cached.untilMs > monotonicMs()) return cached.found;
     known.delete(hash);
     const [row] = await pool.query<KeyRow>(queries.findApiKey, [hash]);
     if (row === undefined) return undefined;
     const found: ApiKey = { keyId: row.key_id, name: row.name, scopes: row.scopes };
     const oldest = known.size >= limits.apiKeyCacheEntries ? known.keys().next().value : undefined;
     if (oldest !== undefined) known.delete(oldest);
-    known.set(hash, { found, untilMs: Date.now() + limits.apiKeyCacheMs });
+    known.set(hash, { found, untilMs: monotonicMs() + limits.apiKeyCacheMs });
     return found;
   };
 }

@@ -16,7 +16,7 @@
  *
  * What it does not do: decide again after a conflict. That is the command's matter.
  */
-import { sleep } from "#kernel/clock.ts";
+import { monotonicMs, sleep } from "#kernel/clock.ts";
 import { invariant, isCode, VarveError } from "#kernel/errors.ts";
 import { streamName } from "#kernel/ids.ts";
 import { limits } from "#kernel/limits.ts";
@@ -45,7 +45,7 @@ const ASK_AGAIN_MS = 200;
 /** Answers a batch or throws; a lost reply is asked again until the limit. */
 async function ask(pool: Pool, batch: readonly Entry[]): Promise<readonly AppendOutcome[]> {
   const text = `[${batch.map((entry) => entry.json).join(",")}]`;
-  const until = Date.now() + limits.lostReplyMs;
+  const until = monotonicMs() + limits.lostReplyMs;
   let unknown = false;
   for (;;) {
     try {
@@ -54,7 +54,7 @@ async function ask(pool: Pool, batch: readonly Entry[]): Promise<readonly Append
       unknown ||= replyWasLost(error);
       const passing = isCode(error, "database-unavailable", "database-timeout");
       if (!unknown || !passing) throw error;
-      if (Date.now() >= until) {
+      if (monotonicMs() >= until) {
         throw new VarveError("outcome-unknown", "the reply to an append was lost", {}, error);
       }
       await sleep(ASK_AGAIN_MS);

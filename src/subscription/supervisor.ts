@@ -6,7 +6,7 @@
  * is silent for too long is ended, even in an endless loop. After too many crashes within the window
  * it gives up, and the process has to end, so that the platform starts another.
  */
-import type { Clock } from "#kernel/clock.ts";
+import { type Clock, sleep } from "#kernel/clock.ts";
 import { limits } from "#kernel/limits.ts";
 import type { Logger } from "#kernel/log.ts";
 
@@ -14,13 +14,15 @@ import type { FromWorker, SubscriptionReport, ToWorker, WorkerOptions } from "./
 
 export type WorkerStatus = {
   readonly state: "starting" | "running" | "draining" | "stopped" | "given-up";
-  readonly lastBeatAtMs: number;
+  /** Since its last sign of life. */
+  readonly silentMs: number;
   readonly crashes: number;
   readonly subscriptions: readonly SubscriptionReport[];
 };
 
 export type SupervisorOptions = {
   readonly worker: WorkerOptions;
+  /** Monotonic: only differences are taken. */
   readonly clock: Clock;
   readonly log: Logger;
   /** Called once, when the worker crashed too often. */
@@ -57,7 +59,8 @@ function openThread(
   thread.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => receive(data));
   thread.addEventListener("error", (event) => {
     event.preventDefault();
-    log.error({ reason: event.message }, "the worker has thrown");
+    // Its message can quote values; the worker has logged where a defect of ours arose.
+    log.error({ kind: /^\w*Error/.exec(event.message)?.[0] }, "the worker has thrown");
   });
   thread.addEventListener("close", () => onClose(thread));
   send(thread, { type: "start", options: worker });
@@ -88,7 +91,6 @@ export function superviseWorker(options: SupervisorOptions): Supervisor {
   };
 
   const start = (): void => {
-    if (state === "stopped") return;
     lastBeatAtMs = clock();
     thread = openThread(options, receive, (closed) => {
       if (closed !== thread) return;
@@ -130,13 +132,14 @@ export function superviseWorker(options: SupervisorOptions): Supervisor {
       state = "draining";
       // The rest of the time is for the page in hand and for giving the leases back.
       send(thread, { type: "drain", catchUpMs: timeoutMs / 2 });
-      const late = setTimeout(() => drained.resolve(false), timeoutMs);
-      const inTime = await drained.promise;
-      clearTimeout(late);
+      const inTime = await Promise.race([drained.promise, sleep(timeoutMs).then(() => false)]);
       state = "stopped";
       thread?.terminate();
       return inTime;
     },
-    status: () => ({ state, lastBeatAtMs, crashes: crashes.count(), subscriptions }),
+    status: () => {
+      const silentMs = clock() - lastBeatAtMs;
+      return { state, silentMs, crashes: crashes.count(), subscriptions };
+    },
   };
 }

@@ -1,6 +1,7 @@
 /** The worker thread's entry: wires the loop to the messages of the supervisor. */
 import { aggregates } from "#domain/registry.ts";
-import { Defect } from "#kernel/errors.ts";
+import { monotonicMs } from "#kernel/clock.ts";
+import { Defect, VarveError } from "#kernel/errors.ts";
 import { uuidv7 } from "#kernel/ids.ts";
 import { limits } from "#kernel/limits.ts";
 import type { LogFields, Logger } from "#kernel/log.ts";
@@ -17,11 +18,21 @@ function say(message: FromWorker): void {
   self.postMessage(message);
 }
 
-/** Errors do not survive the way to the other thread; their code and stack do. */
-const plain = (fields: LogFields): LogFields => {
-  const { error, ...rest } = fields;
+/**
+ * An error as it may cross to the other thread's log: where it arose, and what our own code said.
+ * The message of any other error is left behind, because engines quote what they stumbled over.
+ */
+const plain = ({ error, ...fields }: LogFields): LogFields => {
   if (!(error instanceof Error)) return fields;
-  return { ...rest, errorName: error.name, errorStack: error.stack };
+  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
+  const ours = error instanceof VarveError || error instanceof Defect;
+  return {
+    ...fields,
+    kind: error.name,
+    frames,
+    ...(ours ? { said: error.message } : {}),
+    ...(error instanceof VarveError ? { context: error.context } : {}),
+  };
 };
 
 const logAs =
@@ -58,7 +69,7 @@ function start({ pool: poolOptions, batchSize }: WorkerOptions): Loop {
   const pool = openPool(poolOptions);
   const views = aggregates.flatMap((aggregate) => aggregate.views);
   const owner = uuidv7();
-  const loop = createLoop({ pool, owner, views, batchSize, clock: Date.now, log });
+  const loop = createLoop({ pool, owner, views, batchSize, clock: monotonicMs, log });
   void run(loop, pool);
   return loop;
 }

@@ -63,6 +63,7 @@ const secrets: Environment = {
   PII_MASTER_KEYS: `k1:${key}`,
   PII_INDEX_KEY: key,
   PII_LOOKUP_KEY: key,
+  AUDIT_SIGNING_KEY: `MC4CAQAwBQYDK2VwBCIEI${"A".repeat(43)}`,
 };
 
 test("fly.toml sets variables that exist, to values that start in production", () => {

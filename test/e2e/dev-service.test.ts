@@ -86,3 +86,18 @@ test("neither Postgres nor the service is left when dev is killed", async () => 
     );
   await until("the service is gone", async () => !(await answers()), 10_000);
 }, 40_000);
+
+test("the service goes on by itself when its development Postgres is killed", async () => {
+  const { dev, target } = await startDev();
+  await createOrder(target, "before");
+  await shownOrder(target, "before");
+  process.kill(Number(readFileSync(lockFile(), "utf8").split("\n")[0]), "SIGKILL");
+  await until("dev has noticed", () => dev.output().includes("Postgres is gone"), 10_000);
+  const isReady = async (): Promise<boolean> => {
+    const { ok } = await fetch(`${target.url}/health/ready`);
+    return ok;
+  };
+  await until("the service is ready again", isReady, 15_000);
+  await createOrder(target, "after");
+  await shownOrder(target, "after");
+}, 40_000);

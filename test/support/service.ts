@@ -83,6 +83,7 @@ const production = (databaseUrl: string): Record<string, string> => ({
   PII_MASTER_KEYS: `test:${keyText(1)}`,
   PII_LOOKUP_KEY: keyText(2),
   PII_INDEX_KEY: keyText(3),
+  AUDIT_SIGNING_KEY: `MC4CAQAwBQYDK2VwBCIEI${"A".repeat(43)}`,
 });
 
 /** Starts a verb; resolves nothing by itself. */

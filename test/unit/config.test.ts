@@ -12,6 +12,7 @@ const production: Environment = {
   PII_MASTER_KEYS: `env:1:${key}`,
   PII_INDEX_KEY: key,
   PII_LOOKUP_KEY: key,
+  AUDIT_SIGNING_KEY: signingKey,
 };
 
 const defaults: Config = {
@@ -189,6 +190,7 @@ describe("configuration", () => {
       "PII_MASTER_KEYS must be set when APP_ENV is production",
       "PII_INDEX_KEY must be set when APP_ENV is production",
       "PII_LOOKUP_KEY must be set when APP_ENV is production",
+      "AUDIT_SIGNING_KEY must be set when APP_ENV is production",
     ]);
   });
 

@@ -9,10 +9,10 @@ type Shipped = OrderEventOf<"OrderShipped">["payload"];
 
 /**
  * One order as callers read it. `createdAt` and `updatedAt` are the log's times of its first and
- * last event, `placedAt` is the business's; `version` is that of its last event. `carrier` and
+ * last event; `version` is that of its last event. `carrier` and
  * `trackingNumber` are there once it was shipped. Personal fields stay sealed.
  */
-export type OrderDocument = Created &
+export type OrderDocument = Omit<Created, "placedAt"> &
   Partial<Shipped> & {
     readonly orderId: string;
     readonly status: OrderStatus;
@@ -42,8 +42,9 @@ function project(
 ): OrderDocument | null {
   const { aggregateId: orderId, createdAt, version } = event;
   if (event.type === "OrderCreated") {
-    const status = "created";
-    return { orderId, status, ...event.payload, createdAt, updatedAt: createdAt, version };
+    const { customerId, contact, shippingAddress, lines, total } = event.payload;
+    const facts = { customerId, contact, shippingAddress, lines, total };
+    return { orderId, status: "created", ...facts, createdAt, updatedAt: createdAt, version };
   }
   // A change of an order that was never created says too little to make a document of it.
   if (document === null) return null;
