@@ -4,7 +4,7 @@
  * without asking the database.
  */
 import { invariant } from "#kernel/errors.ts";
-import { monotonicMs } from "#kernel/clock.ts";
+import { type Clock, monotonicMs } from "#kernel/clock.ts";
 import { limits } from "#kernel/limits.ts";
 
 import type { Pool, Row } from "./pool.ts";
@@ -87,20 +87,23 @@ export async function revokeApiKey(pool: Pool, keyId: string): Promise<boolean> 
 }
 
 /** Looks keys up by their hash and remembers the valid ones for a moment. */
-export function createApiKeyLookup(pool: Pool): (key: string) => Promise<ApiKey | undefined> {
+export function createApiKeyLookup(
+  pool: Pool,
+  clock: Clock = monotonicMs,
+): (key: string) => Promise<ApiKey | undefined> {
   const known = new Map<string, { readonly found: ApiKey; readonly untilMs: number }>();
   return async (key) => {
     if (keyIdOf(key) === undefined) return undefined;
     const hash = hashOf(key);
     const cached = known.get(hash);
-    if (cached !== undefined && cached.untilMs > monotonicMs()) return cached.found;
+    if (cached !== undefined && cached.untilMs > clock()) return cached.found;
     known.delete(hash);
     const [row] = await pool.query<KeyRow>(queries.findApiKey, [hash]);
     if (row === undefined) return undefined;
     const found: ApiKey = { keyId: row.key_id, name: row.name, scopes: row.scopes };
     const oldest = known.size >= limits.apiKeyCacheEntries ? known.keys().next().value : undefined;
     if (oldest !== undefined) known.delete(oldest);
-    known.set(hash, { found, untilMs: monotonicMs() + limits.apiKeyCacheMs });
+    known.set(hash, { found, untilMs: clock() + limits.apiKeyCacheMs });
     return found;
   };
 }

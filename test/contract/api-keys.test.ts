@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, setSystemTime, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import type postgres from "postgres";
 
 import { limits } from "#kernel/limits.ts";
@@ -21,9 +21,6 @@ beforeAll(async () => {
   database = await freshDatabase();
   pool = openTestPool(database.url);
   sql = openSql(database.url);
-});
-afterEach(() => {
-  setSystemTime();
 });
 afterAll(async () => {
   await pool.close(1_000);
@@ -102,16 +99,15 @@ test("revoked key is believed until the cache forgets it when it was known", asy
   const key = mintApiKey("dev");
   const keyId = keyIdOf(key) ?? "";
   await createApiKey(pool, key, "revoked", scopes);
-  const nowMs = Date.now();
-  setSystemTime(nowMs);
-  const find = createApiKeyLookup(pool);
+  let nowMs = 0;
+  const find = createApiKeyLookup(pool, () => nowMs);
   const names = async () => (await find(key))?.name;
   expect(await names()).toBe("revoked");
   expect([await revokeApiKey(pool, keyId), await revokeApiKey(pool, keyId)]).toEqual([true, false]);
   expect(await createApiKeyLookup(pool)(key)).toBeUndefined();
-  setSystemTime(nowMs + limits.apiKeyCacheMs - 1);
+  nowMs = limits.apiKeyCacheMs - 1;
   expect(await names()).toBe("revoked");
-  setSystemTime(nowMs + limits.apiKeyCacheMs);
+  nowMs = limits.apiKeyCacheMs;
   expect(await names()).toBeUndefined();
 });
 

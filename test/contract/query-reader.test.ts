@@ -64,7 +64,6 @@ const shipped = {
   shippingAddress: createBody.shippingAddress,
   lines: createBody.lines,
   total: { amount: 1_530, currency: "GBP" },
-  placedAt: stored,
   carrier: "Royal Mail",
   trackingNumber: "RM1",
   createdAt: stored,

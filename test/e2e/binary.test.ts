@@ -123,7 +123,7 @@ test("binary ends with a message when its port is taken", async () => {
   const first = await startService(options);
   const port = new URL(first.url).port;
   const { code, stderr } = await runVerb(["serve"], { ...options, environment: { PORT: port } });
-  expect([code, stderr]).toEqual([1, expect.stringMatching(/port/i)]);
+  expect([code, stderr]).toEqual([78, expect.stringMatching(/port/i)]);
 });
 
 test("binary explains itself when nothing is configured", async () => {

@@ -56,7 +56,7 @@ test("check names each fault when the log and the views are damaged", async () =
       returning aggregate_id, version, event_type, event_id`,
   );
   await withSql(database.url, async (sql) => {
-    await sql`update varve.events set created_at = created_at - interval '1 ms' where position = 9`;
+    await sql`update varve.events set created_at = created_at - interval '10 s' where position = 9`;
     await sql`update varve.streams set version = version + 1 where version = 4`;
     await sql`update varve_views.sales_v1 set document = document || '{"orders": 0}'`;
     await sql`update varve.checkpoints set position = 0 where subscription = 'customers'`;

@@ -151,7 +151,7 @@ describe("a database that never answers", () => {
   test("health answers within its limit when the database hangs", async () => {
     const worker = {
       state: "running",
-      silentMs: Date.now(),
+      silentMs: 0,
       crashes: 0,
       subscriptions: [],
     } as const;
