@@ -13,11 +13,13 @@
 --
 -- Promises: positions are dense and in commit order; in a stream, version order is position order;
 -- created_at never runs back. Asking again after a lost reply is safe: the answer is "already".
--- Index: streams_pkey, idempotency_pkey; events_YYYY_MM_position for the head; events_YYYY_MM_stream
+-- Index: streams_pkey, idempotency_pkey; events_YYYY_MM_position for the head;
+-- events_YYYY_MM_stream
 -- or events_YYYY_MM_event_id, of the stream's own months, only to recognise a repetition.
 -- Locks: rows of streams that exist, of idempotency and of new streams, each in sorted order, then
 -- the log lock, which is held for numbering, insert
--- and commit alone. Waits at most 5 s (55P03). Needs READ COMMITTED: under a snapshot of its own the
+-- and commit alone. Waits at most 5 s (55P03). Needs READ COMMITTED: under a snapshot of its own
+-- the
 -- head would be stale and numbers would repeat.
 -- Errors: VA001 no partition for created_at (make it, ask again), VA002 isolation, VA003 bad batch.
 create or replace function varve.append_events(batch jsonb)
@@ -79,7 +81,8 @@ begin
   if types is null or 0 = any (counts) or array_position(counts, null) is not null or (
     select count(*) <> count(distinct (s.type, s.id)) from unnest(types, ids) s (type, id)
   ) or (
-    select count(*) <> count(distinct k - 'fingerprint') from jsonb_path_query(batch, '$[*].idempotency') k
+    select count(*) <> count(distinct k - 'fingerprint')
+      from jsonb_path_query(batch, '$[*].idempotency') k
       where k <> 'null'
   ) then
     raise exception 'a batch holds appends with events, each of its own stream and key'
@@ -100,7 +103,8 @@ begin
   select array_agg(i.expected is null or i.expected = i.actual order by i.n) into won
     from unnest(expected, actual) with ordinality i (expected, actual, n);
 
-  -- 3. Claim the idempotency keys of those that would win; a key that was claimed before is answered
+  -- 3. Claim the idempotency keys of those that would win; a key that was claimed before is
+  --   answered
   -- by its own row. A claim of the same moment is waited for.
   if jsonb_path_exists(batch, '$[*].idempotency.key') then
     with claims as (
@@ -140,7 +144,8 @@ begin
       on conflict do nothing
       returning s.aggregate_type, s.aggregate_id
   )
-  select array_agg(m.aggregate_type), array_agg(m.aggregate_id) into made_types, made_ids from made m;
+  select array_agg(m.aggregate_type), array_agg(m.aggregate_id) into made_types, made_ids
+    from made m;
   if cardinality(made_ids) is distinct from (
     select nullif(count(*), 0) from unnest(actual, won) i (actual, won) where i.won and i.actual = 0
   ) then

@@ -6,7 +6,8 @@
 --   → true if it was applied; false if the epoch or the position is no longer the caller's
 -- The commit does not wait for the disk: after a crash documents and checkpoint are both older by
 -- the same page, and the log, which does wait, brings it again.
--- Index: checkpoints_pkey, the view's primary key. Locks: the checkpoint's row, the documents' rows.
+-- Index: checkpoints_pkey, the view's primary key. Locks: the checkpoint's row, the documents'
+-- rows.
 -- Repeating it is safe: the second call is false.
 create or replace function varve.apply_projection(
   view_name text, held_epoch bigint, from_position bigint, to_position bigint, events integer,

@@ -1,5 +1,6 @@
 -- A page of a view's documents.
---   view_name text; filters jsonb: [{field, compare: eq|gte|lte, value}], compared as text by bytes;
+--   view_name text; filters jsonb: [{field, compare: eq|gte|lte, value}], compared as text by
+--     bytes;
 --   newest boolean: latest first document first, else ascending by key; after_position bigint and
 --   after_key text: where the page before ended, null for the first; max_documents integer
 --   → one row: position (how far the view is), documents [{key, document, firstPosition, position}]
@@ -17,7 +18,8 @@ declare
   condition record;
 begin
   for condition in
-    select f.field, f.value, case f.compare when 'eq' then '=' when 'gte' then '>=' else '<=' end as operator
+    select f.field, f.value,
+        case f.compare when 'eq' then '=' when 'gte' then '>=' else '<=' end as operator
       from jsonb_to_recordset(filters) f (field text, compare text, value text)
   loop
     conditions := conditions || format(' and (d.document->>%L) collate "C" %s %L',

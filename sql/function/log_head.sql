@@ -20,7 +20,8 @@ begin
     position := 0;
   elsif newest.state = 'attached' then
     execute format(
-      'select e.position, e.created_at from varve.%I e order by e.position desc limit 1', newest.name
+      'select e.position, e.created_at from varve.%I e order by e.position desc limit 1',
+      newest.name
     ) into position, created_at;
     if position is null then
       raise exception 'partition % holds no events', newest.name using errcode = 'VA005';

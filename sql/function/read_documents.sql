@@ -1,6 +1,7 @@
 -- Documents of a view by key, with the position of the view at the same moment.
 --   view_name text, keys text[]
---   → one row: position, documents [{key, document, firstPosition, position}] of the keys that exist,
+--   → one row: position, documents [{key, document, firstPosition, position}] of the keys that
+--     exist,
 --     in any order
 -- Index: the view's primary key, checkpoints_pkey. Locks: none. Reads only.
 create or replace function varve.read_documents(

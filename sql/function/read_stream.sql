@@ -1,5 +1,6 @@
 -- Events of one stream, versions `from_version` to `to_version` (both inclusive), ascending.
---   aggregate_type text, aggregate_id text, from_version bigint, to_version bigint, max_events integer
+--   aggregate_type text, aggregate_id text, from_version bigint, to_version bigint, max_events
+--     integer
 --   → rows of varve.events, at most max_events; none where there is no such stream
 -- Index: streams_pkey, then events_YYYY_MM_stream of the months between the stream's first and last
 -- event; other partitions are neither planned nor locked. Locks: none. Reads only.

@@ -1,7 +1,8 @@
 -- The event log: streams, events in monthly layers, and the register of the layers.
 --
 -- Nothing inserts into these tables but varve.append_events. The uniqueness that a time-partitioned
--- table cannot enforce (one event per aggregate and version, over all months) is enforced by the row
+-- table cannot enforce (one event per aggregate and version, over all months) is enforced by the
+-- row
 -- of the stream, which is compared and set before an event gets its number.
 
 create schema if not exists varve;

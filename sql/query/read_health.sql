@@ -13,7 +13,9 @@ select
     select jsonb_build_object(
         'attached', count(*),
         'newest', max(p.name),
-        'preparedUntil', to_char(max(p.upper_bound) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        'preparedUntil', to_char(
+          max(p.upper_bound) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
+        )
       )
       from varve.event_partitions p
       where p.state = 'attached'
@@ -24,7 +26,9 @@ select
         'partition', c.partition,
         'position', c.position,
         'eventsProcessed', c.events_processed,
-        'lastProgressAt', to_char(c.last_progress_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'lastProgressAt', to_char(
+          c.last_progress_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+        ),
         'stillSeconds', extract(epoch from clock_timestamp() - c.last_progress_at),
         'lagSeconds', case when c.position < h.position then (
           select greatest(0, extract(epoch from clock_timestamp() - e.created_at))

@@ -1,4 +1,10 @@
 /**
+ * The kernel: the words that every room speaks. Results, errors, clocks, ids, limits, the log's
+ * shape and the marks of personal data, and nothing that does anything. Its list of files is fixed
+ * and small, so that nobody looks here for what belongs to a room.
+ */
+
+/**
  * Expected failures, each with a literal code. `true` means that the same call may be repeated
  * as it is: nothing happened, or asking again finds out what did.
  */
