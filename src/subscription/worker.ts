@@ -1,12 +1,13 @@
 /** The worker thread's entry: wires the loop to the messages of the supervisor. */
 import { aggregates } from "#domain/registry.ts";
 import { monotonicMs } from "#kernel/clock.ts";
-import { Defect, VarveError } from "#kernel/errors.ts";
+import { Defect } from "#kernel/errors.ts";
 import { uuidv7 } from "#kernel/ids.ts";
 import { limits } from "#kernel/limits.ts";
 import type { LogFields, Logger } from "#kernel/log.ts";
 import { openPool, type Pool } from "#store/pool.ts";
 
+import { withoutValues } from "./error-fields.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { createLoop, type Loop } from "./loop.ts";
 import type { FromWorker, ToWorker, WorkerOptions } from "./messages.ts";
@@ -18,27 +19,10 @@ function say(message: FromWorker): void {
   self.postMessage(message);
 }
 
-/**
- * An error as it may cross to the other thread's log: where it arose, and what our own code said.
- * The message of any other error is left behind, because engines quote what they stumbled over.
- */
-const plain = ({ error, ...fields }: LogFields): LogFields => {
-  if (!(error instanceof Error)) return fields;
-  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
-  const ours = error instanceof VarveError || error instanceof Defect;
-  return {
-    ...fields,
-    kind: error.name,
-    frames,
-    ...(ours ? { said: error.message } : {}),
-    ...(error instanceof VarveError ? { context: error.context } : {}),
-  };
-};
-
 const logAs =
   (level: "debug" | "info" | "warn" | "error") =>
   (fields: LogFields, message: string): void =>
-    say({ type: "log", level, fields: plain(fields), message });
+    say({ type: "log", level, fields: withoutValues(fields), message });
 
 const log: Logger = {
   debug: logAs("debug"),

@@ -11,23 +11,17 @@ import {
   revokeApiKey,
 } from "#store/api-keys.ts";
 import type { Pool } from "#store/pool.ts";
-import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
-import { openSql, openTestPool } from "#test/support/pools.ts";
+import type { TestDatabase } from "#test/database.ts";
+import { openTestPool } from "#test/support/pools.ts";
+import { closeStore, openStore } from "#test/support/store.ts";
 
 let database: TestDatabase;
 let pool: Pool;
 let sql: postgres.Sql;
 beforeAll(async () => {
-  database = await freshDatabase();
-  pool = openTestPool(database.url);
-  sql = openSql(database.url);
+  ({ database, pool, sql } = await openStore());
 });
-afterAll(async () => {
-  await pool.close(1_000);
-  await sql.end({ timeout: 1 });
-  await assertNothingLeftOpen(database.url);
-  await database.drop();
-});
+afterAll(() => closeStore({ database, pool, sql }));
 
 const scopes = ["commands:orders", "queries:*"];
 

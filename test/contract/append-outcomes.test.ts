@@ -5,28 +5,23 @@ import { limits } from "#kernel/limits.ts";
 import type { AppendOutcome } from "#store/append.ts";
 import type { Pool } from "#store/pool.ts";
 import { readStream } from "#store/events.ts";
-import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
+import { assertNothingLeftOpen, type TestDatabase } from "#test/database.ts";
 import { anEvent, appendAll, appendTo } from "#test/support/appends.ts";
 import { logFaults } from "#test/support/log-faults.ts";
-import { openSql, openTestPool } from "#test/support/pools.ts";
+import { openTestPool } from "#test/support/pools.ts";
+import { closeStore, openStore } from "#test/support/store.ts";
 
 let database: TestDatabase;
 let pool: Pool;
 let sql: postgres.Sql;
 beforeAll(async () => {
-  database = await freshDatabase();
-  pool = openTestPool(database.url);
-  sql = openSql(database.url);
+  ({ database, pool, sql } = await openStore());
 });
 afterEach(async () => {
   expect(await logFaults(sql)).toEqual([]);
   await assertNothingLeftOpen(database.url);
 });
-afterAll(async () => {
-  await pool.close(1_000);
-  await sql.end({ timeout: 1 });
-  await database.drop();
-});
+afterAll(() => closeStore({ database, pool, sql }));
 
 const head = async (): Promise<number> => {
   const [row] = await sql<{ head: number }[]>`select position::int as head from varve.log_head()`;

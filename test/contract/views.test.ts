@@ -11,24 +11,18 @@ import {
 } from "#store/documents.ts";
 import type { Pool } from "#store/pool.ts";
 import { queries } from "#store/statements.ts";
-import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
-import { openSql, openTestPool } from "#test/support/pools.ts";
+import type { TestDatabase } from "#test/database.ts";
+import { openTestPool } from "#test/support/pools.ts";
+import { closeStore, openStore } from "#test/support/store.ts";
 import { traceOf } from "#test/support/trace.ts";
 
 let database: TestDatabase;
 let pool: Pool;
 let sql: postgres.Sql;
 beforeAll(async () => {
-  database = await freshDatabase();
-  pool = openTestPool(database.url);
-  sql = openSql(database.url);
+  ({ database, pool, sql } = await openStore());
 });
-afterAll(async () => {
-  await pool.close(1_000);
-  await sql.end({ timeout: 1 });
-  await assertNothingLeftOpen(database.url);
-  await database.drop();
-});
+afterAll(() => closeStore({ database, pool, sql }));
 
 const quote = `o'clock "\\ $1 %s %I é`;
 

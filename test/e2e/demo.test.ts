@@ -1,9 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { freshDatabase, type TestDatabase } from "#test/database.ts";
+import { retailPath, retailPresent } from "#test/support/retail.ts";
 import { logFaults, viewFaults, withSql } from "#test/support/invariants.ts";
 import {
   createKey,
@@ -15,11 +16,13 @@ import {
 
 let database: TestDatabase;
 
-beforeAll(async () => {
+beforeEach(async () => {
   database = await freshDatabase();
 });
-afterEach(endServices);
-afterAll(async () => database.drop());
+afterEach(async () => {
+  await endServices();
+  await database.drop();
+});
 
 const header = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country";
 
@@ -52,19 +55,24 @@ const eventCount = (): Promise<number> =>
     return row?.events ?? 0;
   });
 
-test("demo sends the invoices of a file once, however often it runs", async () => {
+/** A service, and the demo against it with these flags. */
+async function startDemo(...flags: readonly string[]) {
   const options = { databaseUrl: database.url };
   const key = await createKey(options);
   const service = await startService(options);
-  const file = join(scratchFolder(), "invoices.csv");
-  writeFileSync(file, invoices(330));
-  const demo = async (): Promise<Readonly<Record<string, unknown>>> => {
-    const verb = ["demo", "--limit", "300", "--file", file, "--json"];
+  return async (): Promise<Readonly<Record<string, unknown>>> => {
     const environment = { VARVE_URL: service.url, VARVE_KEY: key };
+    const verb = ["demo", ...flags, "--json"];
     const { code, stdout, stderr } = await runVerb(verb, { ...options, environment });
     expect([code, stderr]).toEqual([0, ""]);
     return JSON.parse(stdout) as Readonly<Record<string, unknown>>;
   };
+}
+
+test("demo sends the invoices of a file once, however often it runs", async () => {
+  const file = join(scratchFolder(), "invoices.csv");
+  writeFileSync(file, invoices(330));
+  const demo = await startDemo("--limit", "300", "--file", file);
   const counts = {
     outcome: "done",
     orders: 210,
@@ -84,3 +92,25 @@ test("demo sends the invoices of a file once, however often it runs", async () =
   expect(await logFaults(database.url, [])).toEqual([]);
   expect(await viewFaults(database.url)).toEqual([]);
 }, 40_000);
+
+test.skipIf(!retailPresent)(
+  "demo brings a wholesaler's year through the service to the known sums, and again adds nothing",
+  async () => {
+    const demo = await startDemo("--file", retailPath);
+    const counts = {
+      outcome: "done",
+      orders: 19_960,
+      shipped: 19_960,
+      cancelled: 2_516,
+      unmatched: 1_320,
+      skipped: 2_104,
+      commands: 42_436,
+      position: 42_436,
+      sales: { days: 305, orders: 19_960, revenue: 1_066_668_454, cancelledOrders: 2_516 },
+    };
+    expect(await demo()).toMatchObject({ ...counts, alreadyThere: 0 });
+    expect(await demo()).toMatchObject({ ...counts, alreadyThere: 42_436 });
+    expect(await eventCount()).toBe(42_436);
+  },
+  600_000,
+);

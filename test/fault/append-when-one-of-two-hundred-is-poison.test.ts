@@ -4,28 +4,22 @@ import type postgres from "postgres";
 import type { Append } from "#store/append.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
 import type { Pool } from "#store/pool.ts";
-import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
+import { assertNothingLeftOpen, type TestDatabase } from "#test/database.ts";
 import { anEvent, appendTo } from "#test/support/appends.ts";
 import { logFaults } from "#test/support/log-faults.ts";
-import { openSql, openTestPool } from "#test/support/pools.ts";
+import { closeStore, openStore } from "#test/support/store.ts";
 
 let database: TestDatabase;
 let pool: Pool;
 let sql: postgres.Sql;
 beforeAll(async () => {
-  database = await freshDatabase();
-  pool = openTestPool(database.url);
-  sql = openSql(database.url);
+  ({ database, pool, sql } = await openStore());
 });
 afterEach(async () => {
   expect(await logFaults(sql)).toEqual([]);
   await assertNothingLeftOpen(database.url);
 });
-afterAll(async () => {
-  await pool.close(1_000);
-  await sql.end({ timeout: 1 });
-  await database.drop();
-});
+afterAll(() => closeStore({ database, pool, sql }));
 
 const COUNT = 200;
 

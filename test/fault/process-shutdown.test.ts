@@ -96,8 +96,13 @@ test("service answers what is in flight when it gets SIGTERM", async () => {
     await until("the append waits", waits);
     service.signal("SIGTERM");
     await drains(service);
-    const late = await command(target, "late/create", orderBody("c-1")).catch(() => null);
-    expect([undefined, 503]).toContain(late?.status);
+    const ready = await fetch(`${service.url}/health/ready`);
+    expect([ready.status, await ready.json()]).toEqual([
+      503,
+      expect.objectContaining({ ready: false, reason: "shutting down" }),
+    ]);
+    const late = await command(target, "late/create", orderBody("c-1"));
+    expect(late.status).toBe(503);
     await release();
     const answers = await Promise.all(inFlight);
     expect(await logFaults(database.url, answers)).toEqual([]);

@@ -3,10 +3,10 @@ import type postgres from "postgres";
 
 import { defineView, type View } from "#domain/decider.ts";
 import type { Pool } from "#store/pool.ts";
-import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
+import { assertNothingLeftOpen, type TestDatabase } from "#test/database.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
 import { ensureViews, startLoop } from "#test/support/loops.ts";
-import { openSql, openTestPool } from "#test/support/pools.ts";
+import { closeStore, openStore } from "#test/support/store.ts";
 import { until } from "#test/until.ts";
 
 let database: TestDatabase;
@@ -14,16 +14,10 @@ let pool: Pool;
 let sql: postgres.Sql;
 let mended = false;
 beforeAll(async () => {
-  database = await freshDatabase();
-  pool = openTestPool(database.url);
-  sql = openSql(database.url);
+  ({ database, pool, sql } = await openStore());
 });
 afterEach(() => assertNothingLeftOpen(database.url));
-afterAll(async () => {
-  await pool.close(1_000);
-  await sql.end({ timeout: 1 });
-  await database.drop();
-});
+afterAll(() => closeStore({ database, pool, sql }));
 
 type Happened = { readonly type: "Happened"; readonly payload: unknown };
 type Versions = { readonly versions: readonly number[] };

@@ -6,25 +6,18 @@ import { uuidv7 } from "#kernel/ids.ts";
 import type { Append, AppendOutcome } from "#store/append.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
 import type { Pool } from "#store/pool.ts";
-import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
+import type { TestDatabase } from "#test/database.ts";
 import { appendTo } from "#test/support/appends.ts";
 import { logFaults } from "#test/support/log-faults.ts";
-import { openSql, openTestPool } from "#test/support/pools.ts";
+import { closeStore, openStore } from "#test/support/store.ts";
 
 let database: TestDatabase;
 let pool: Pool;
 let sql: postgres.Sql;
 beforeAll(async () => {
-  database = await freshDatabase();
-  pool = openTestPool(database.url);
-  sql = openSql(database.url);
+  ({ database, pool, sql } = await openStore());
 });
-afterAll(async () => {
-  await pool.close(1_000);
-  await sql.end({ timeout: 1 });
-  await assertNothingLeftOpen(database.url);
-  await database.drop();
-});
+afterAll(() => closeStore({ database, pool, sql }));
 
 /** Appends over few streams, each through one of two processes, all sent in the same turn. */
 const callers = fc.array(

@@ -1,28 +1,19 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { join } from "node:path";
 
 import { commands as orderCommands } from "#domain/orders/commands.ts";
 import { countryCode } from "#ops/demo/countries.ts";
 import { readInvoices } from "#ops/demo/invoices.ts";
 import { planInvoices, type Plan, type PlannedCommand } from "#ops/demo/plan.ts";
-
-const root = join(import.meta.dir, "..", "..", "..");
-const beside = join(root, "..", "shared", "data", "online-retail.csv.gz");
-const path = process.env["VARVE_RETAIL_CSV"] ?? beside;
-const present = await Bun.file(path).exists();
-
-if (!present) {
-  process.stderr.write("skipped: no year of invoices; VARVE_RETAIL_CSV names the file\n");
-}
+import { retailPath, retailPresent } from "#test/support/retail.ts";
 
 const created = (commands: readonly PlannedCommand[]) =>
   commands.flatMap((planned) => (planned.command === "create" ? [planned.body] : []));
 
-describe.skipIf(!present)("a wholesaler's year", () => {
+describe.skipIf(!retailPresent)("a wholesaler's year", () => {
   let plan: Plan = { commands: [], skipped: 0, unmatched: 0 };
   let countries: ReadonlySet<string> = new Set();
   beforeAll(async () => {
-    const invoices = await readInvoices(path);
+    const invoices = await readInvoices(retailPath);
     plan = planInvoices(invoices);
     countries = new Set(invoices.map(({ country }) => country));
   }, 30_000);
