@@ -65,6 +65,7 @@ test("role of the service runs every query but the bench's when it is asked", as
     readAfter: [0, 10],
     readDocuments: ["orders", '["a"]'],
     readHealth: [],
+    readServer: [],
     readStream: ["Thing", "by-the-app", 1, 9, 10],
     releaseLeases: [id],
     revokeApiKey: ["id"],
