@@ -40,6 +40,7 @@ export const verbs: Verbs = {
   doctor: async () => (await import("./doctor-verb.ts")).doctorVerb,
   keys: async () => (await import("./keys-verb.ts")).keysVerb,
   migrate: async () => (await import("./migrate-verb.ts")).migrateVerb,
+  verify: async () => (await import("./verify-verb.ts")).verifyVerb,
 };
 
 /** Where a command line writes, and the environment that it sees. Tests give their own. */
