@@ -37,12 +37,14 @@ compared as (
           select coalesce(sum(p.last_position - p.first_position + 1), 0)
             from varve.event_partitions p
             where p.state <> 'attached' and p.last_position < e.first_position
+              and p.upper_bound > s.first_at
         ) then 'the first events are missing'
         when e.last_version > s.version then 'events past its version'
         when e.last_version < s.version and s.version - e.last_version > (
           select coalesce(sum(p.last_position - p.first_position + 1), 0)
             from varve.event_partitions p
             where p.state <> 'attached' and p.first_position > e.last_position
+              and p.lower_bound <= s.last_at
         ) then 'the last events are missing'
         when e.first_month < date_trunc('month', s.first_at, 'UTC')
           or e.last_month > date_trunc('month', s.last_at, 'UTC')
