@@ -5,8 +5,7 @@ import { closeStore, openStore } from "#test/support/store.ts";
 
 test("times come as ISO 8601 in UTC when the database has another zone and style of dates", async () => {
   const store = await openStore();
-  const [{ name = "" } = {}] = await store.sql<{ name: string }[]>`
-    select current_database() as name`;
+  const name = new URL(store.database.url).pathname.slice(1);
   await store.sql.unsafe(`alter database ${name} set timezone = 'Pacific/Kiritimati'`);
   await store.sql.unsafe(`alter database ${name} set datestyle = 'SQL, DMY'`);
   const pool = openTestPool(store.database.url);

@@ -174,8 +174,7 @@ test("verify finds the partition when an index is gone, or is not valid", async 
 });
 
 test("verify finds nothing when the database has another time zone and style of dates", async () => {
-  const [{ name = "" } = {}] = await store.sql<{ name: string }[]>`
-    select current_database() as name`;
+  const name = new URL(store.database.url).pathname.slice(1);
   await run(
     `alter database ${name} set timezone = 'Pacific/Kiritimati'`,
     `alter database ${name} set datestyle = 'SQL, DMY'`,

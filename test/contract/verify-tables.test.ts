@@ -169,20 +169,19 @@ test("verify finds the views when they lack a table, a view or a checkpoint", as
 });
 
 test("verify finds the settings when a role or the database trades durability away", async () => {
-  const [{ name = "" } = {}] = await store.sql<{ name: string }[]>`
-    select current_database() as name`;
+  const name = new URL(store.database.url).pathname.slice(1);
   const role = `r_${crypto.randomUUID().replaceAll("-", "")}`;
   await store.sql.unsafe(`alter database ${name} set synchronous_commit = off`);
   await store.sql.unsafe(`create role ${role}`);
   await store.sql.unsafe(`alter role ${role} in database ${name} set synchronous_commit = 'no'`);
   try {
     const { durability = [] } = await brokenIn(store.database.url, { durability: true });
-    const rows = durability as readonly { readonly setting: string }[];
-    expect(rows.filter(({ setting }) => setting === "synchronous_commit")).toEqual([
+    const rows = durability as readonly Readonly<Record<string, string>>[];
+    expect(rows.filter((row) => row["setting"] === "synchronous_commit")).toEqual([
       { setting: "synchronous_commit", value: "off", place: `database ${name}` },
       { setting: "synchronous_commit", value: "no", place: `role ${role} database ${name}` },
       { setting: "synchronous_commit", value: "off", place: "session" },
-    ] as { readonly setting: string }[]);
+    ]);
   } finally {
     await store.sql.unsafe(`drop role ${role}`);
   }
