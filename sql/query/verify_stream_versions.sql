@@ -19,7 +19,7 @@ select to_jsonb(b) as broken, count(*) over () as total
       ) e
       where e.position <= e.position_before
         or e.version = e.version_before
-        or e.version > e.version_before + 1 and e.version - e.version_before - 1 > (
+        or coalesce(e.version > e.version_before + 1, false) and e.version - e.version_before - 1 > (
           select coalesce(sum(p.last_position - p.first_position + 1), 0)
             from varve.event_partitions p
             where p.state <> 'attached' and p.first_position > e.position_before
