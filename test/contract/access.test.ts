@@ -65,7 +65,7 @@ test("role of the service runs every query but the bench's when it is asked", as
     readAfter: [0, 10],
     readDocuments: ["orders", '["a"]'],
     readHealth: [],
-    readStream: ["Thing", "by-the-app", 1, 9, 10],
+    readStream: ["Thing", "by-the-app", 1, 9, 10, false, null, null],
     releaseLeases: [id],
     revokeApiKey: ["id"],
   };

@@ -122,19 +122,37 @@ describe("readAfter", () => {
 
 const monthAgo = (ago: number): string => partitions[MONTHS - 1 - ago] ?? "";
 
-const steadyTrace = (text: string, parameters: readonly (string | number)[]) =>
+const steadyTrace = (text: string, parameters: readonly (string | number | boolean | null)[]) =>
   traceOf(sql, "events_2%", { text, parameters, warmed: true });
 
 describe("what a read touches among twelve partitions", () => {
   test("stream is found by its index in the month of its life when it had one", async () => {
     const month = monthAgo(3);
-    const trace = await steadyTrace(queries.readStream.text, ["Thing", "narrow", 1, 99, 100]);
+    const trace = await steadyTrace(queries.readStream.text, [
+      "Thing",
+      "narrow",
+      1,
+      99,
+      100,
+      false,
+      null,
+      null,
+    ]);
     expect(trace).toEqual({ locked: [month], indexes: [`${month}_stream`], whole: [] });
   });
 
   test("stream is found in its two months when it lived over both", async () => {
     const months = [monthAgo(6), monthAgo(5)].toSorted();
-    const trace = await steadyTrace(queries.readStream.text, ["Thing", "wide", 1, 99, 100]);
+    const trace = await steadyTrace(queries.readStream.text, [
+      "Thing",
+      "wide",
+      1,
+      99,
+      100,
+      false,
+      null,
+      null,
+    ]);
     const indexes = months.map((month) => `${month}_stream`);
     expect(trace).toEqual({ locked: months, indexes, whole: [] });
   });

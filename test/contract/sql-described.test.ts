@@ -54,7 +54,7 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   readAfter: `bigint, integer → ${eventColumns}`,
   readDocuments: "text, text → position bigint, documents jsonb",
   readHealth: "none → head bigint, settings jsonb, partitions jsonb, subscriptions jsonb",
-  readStream: `text, text, bigint, bigint, integer → ${eventColumns}`,
+  readStream: `text, text, bigint, bigint, integer, boolean, text, text → ${eventColumns}`,
   releaseLeases: "uuid → ended bigint",
   revokeApiKey: "text → revoked boolean",
 };
