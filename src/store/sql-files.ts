@@ -14,8 +14,10 @@ import ensurePartitions from "#sql/function/ensure_partitions.sql" with { type: 
 import ensureView from "#sql/function/ensure_view.sql" with { type: "text" };
 import expireIdempotency from "#sql/function/expire_idempotency.sql" with { type: "text" };
 import grantRights from "#sql/function/grant_rights.sql" with { type: "text" };
+import isClockAhead from "#sql/function/is_clock_ahead.sql" with { type: "text" };
 import listDocuments from "#sql/function/list_documents.sql" with { type: "text" };
 import logHead from "#sql/function/log_head.sql" with { type: "text" };
+import nextPlace from "#sql/function/next_place.sql" with { type: "text" };
 import readAfter from "#sql/function/read_after.sql" with { type: "text" };
 import readDocuments from "#sql/function/read_documents.sql" with { type: "text" };
 import readStream from "#sql/function/read_stream.sql" with { type: "text" };
@@ -45,8 +47,10 @@ export const functions: readonly SqlFile[] = [
   { name: "ensure_view", text: ensureView },
   { name: "expire_idempotency", text: expireIdempotency },
   { name: "grant_rights", text: grantRights },
+  { name: "is_clock_ahead", text: isClockAhead },
   { name: "list_documents", text: listDocuments },
   { name: "log_head", text: logHead },
+  { name: "next_place", text: nextPlace },
   { name: "read_after", text: readAfter },
   { name: "read_documents", text: readDocuments },
   { name: "read_stream", text: readStream },

@@ -44,12 +44,13 @@ test("role of the service runs every query but the bench's when it is asked", as
     Record<keyof typeof queries, readonly (string | number | boolean | null)[]>
   > = {
     acquireLeases: [id, '[{"name":"orders","version":1}]', 1_000],
-    appendEvents: [batch],
+    appendEvents: [batch, null],
     applyProjection: ["orders", 0, 0, 0, 0, "[]"],
     benchCeiling: [1, 1],
     claimCanary: ["k", "00".repeat(62)],
     claimSubjectKeys: ["[]"],
     createApiKey: ["id", "name", hash, '["*"]'],
+    ensureNextPartition: [null],
     ensurePartitions: [4],
     ensureView: ["things", 1, '["field"]'],
     expireIdempotency: [1, 1],
@@ -64,7 +65,7 @@ test("role of the service runs every query but the bench's when it is asked", as
     listMigrations: [],
     readAfter: [0, 10],
     readDocuments: ["orders", '["a"]'],
-    readHealth: [],
+    readHealth: ["2026-01-01T00:00:00Z"],
     readStream: ["Thing", "by-the-app", 1, 9, 10, false, null, null],
     releaseLeases: [id],
     revokeApiKey: ["id"],

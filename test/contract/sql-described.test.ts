@@ -30,12 +30,13 @@ const keyColumns = [
 const described: Readonly<Record<keyof typeof queries, string>> = {
   acquireLeases: "uuid, text, integer → subscription text, epoch bigint, position bigint",
   appendEvents:
-    "text → append integer, outcome text, version bigint, position bigint, created_at timestamptz",
+    "text, timestamptz → append integer, outcome text, version bigint, position bigint, created_at timestamptz",
   applyProjection: "text, bigint, bigint, bigint, integer, text → applied boolean",
   benchCeiling: "integer, integer → events bigint",
   claimCanary: "text, text → claim_canary void",
   claimSubjectKeys: `text → ${keyColumns}`,
   createApiKey: "text, text, text, text → created boolean",
+  ensureNextPartition: "timestamptz → name text",
   ensurePartitions: "integer → name text",
   ensureView: "text, integer, text → made boolean",
   expireIdempotency: "bigint, integer → expired bigint",
@@ -53,7 +54,8 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
     "none → kind text, name text, checksum text, breaking boolean, applied_at timestamptz",
   readAfter: `bigint, integer → ${eventColumns}`,
   readDocuments: "text, text → position bigint, documents jsonb",
-  readHealth: "none → head bigint, settings jsonb, partitions jsonb, subscriptions jsonb",
+  readHealth:
+    "timestamptz → head bigint, settings jsonb, clock jsonb, partitions jsonb, subscriptions jsonb",
   readStream: `text, text, bigint, bigint, integer, boolean, text, text → ${eventColumns}`,
   releaseLeases: "uuid → ended bigint",
   revokeApiKey: "text → revoked boolean",
