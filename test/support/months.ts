@@ -65,9 +65,12 @@ export async function forgetMonth(sql: postgres.Sql, monthsAgo: number): Promise
   await sql`drop table varve.${sql(row?.name ?? "")}`;
 }
 
-/** Closes the month of the last event, as maintenance does it once the month is over. */
+/** Closes the month of the last event, under the log lock, as maintenance does once it is over. */
 export async function closeNewestMonth(sql: postgres.Sql): Promise<void> {
-  await sql`
-    update varve.event_partitions p set last_position = h.position from varve.log_head() h
-      where p.first_position is not null and p.last_position is null`;
+  await sql.begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(hashtextextended('varve.log', 0))`;
+    await tx`
+      update varve.event_partitions p set last_position = h.position from varve.log_head() h
+        where p.first_position is not null and p.last_position is null`;
+  });
 }
