@@ -4,10 +4,12 @@ import personalData from "#sql/migration/0002_personal_data.sql" with { type: "t
 import subscriptions from "#sql/migration/0003_subscriptions.sql" with { type: "text" };
 import access from "#sql/migration/0004_access.sql" with { type: "text" };
 import idempotency from "#sql/migration/0005_idempotency.sql" with { type: "text" };
+import idempotencyUnchanged from "#sql/migration/0008_idempotency_unchanged.sql" with { type: "text" };
 import acquireLeases from "#sql/function/acquire_leases.sql" with { type: "text" };
 import appendEvents from "#sql/function/append_events.sql" with { type: "text" };
 import applyProjection from "#sql/function/apply_projection.sql" with { type: "text" };
 import claimCanary from "#sql/function/claim_canary.sql" with { type: "text" };
+import claimIdempotency from "#sql/function/claim_idempotency.sql" with { type: "text" };
 import claimSubjectKeys from "#sql/function/claim_subject_keys.sql" with { type: "text" };
 import createApiKey from "#sql/function/create_api_key.sql" with { type: "text" };
 import ensurePartitions from "#sql/function/ensure_partitions.sql" with { type: "text" };
@@ -33,6 +35,7 @@ export const migrations: readonly SqlFile[] = [
   { name: "0003_subscriptions", text: subscriptions },
   { name: "0004_access", text: access },
   { name: "0005_idempotency", text: idempotency },
+  { name: "0008_idempotency_unchanged", text: idempotencyUnchanged },
 ];
 
 /** Applied again whenever their text changes. */
@@ -41,6 +44,7 @@ export const functions: readonly SqlFile[] = [
   { name: "append_events", text: appendEvents },
   { name: "apply_projection", text: applyProjection },
   { name: "claim_canary", text: claimCanary },
+  { name: "claim_idempotency", text: claimIdempotency },
   { name: "claim_subject_keys", text: claimSubjectKeys },
   { name: "create_api_key", text: createApiKey },
   { name: "ensure_partitions", text: ensurePartitions },

@@ -4,6 +4,7 @@ import appendEvents from "#sql/query/append_events.sql" with { type: "text" };
 import applyProjection from "#sql/query/apply_projection.sql" with { type: "text" };
 import benchCeiling from "#sql/query/bench_ceiling.sql" with { type: "text" };
 import claimCanary from "#sql/query/claim_canary.sql" with { type: "text" };
+import claimIdempotency from "#sql/query/claim_idempotency.sql" with { type: "text" };
 import claimSubjectKeys from "#sql/query/claim_subject_keys.sql" with { type: "text" };
 import createApiKey from "#sql/query/create_api_key.sql" with { type: "text" };
 import ensureNextPartition from "#sql/query/ensure_next_partition.sql" with { type: "text" };
@@ -36,6 +37,7 @@ export const queries = {
   applyProjection: statement("apply_projection", applyProjection),
   benchCeiling: statement("bench_ceiling", benchCeiling),
   claimCanary: statement("claim_canary", claimCanary),
+  claimIdempotency: statement("claim_idempotency", claimIdempotency),
   claimSubjectKeys: statement("claim_subject_keys", claimSubjectKeys),
   createApiKey: statement("create_api_key", createApiKey),
   ensureNextPartition: statement("ensure_next_partition", ensureNextPartition),
