@@ -5,6 +5,8 @@ const meanings: readonly (readonly [prefix: string, code: ErrorCode])[] = [
   ["VA001", "partition-missing"],
   ["VA004", "partition-archived"],
   ["VA006", "schema-behind"],
+  ["VA020", "lease-lost"],
+  ["VA021", "archive-damaged"],
   ["VA", "database-refused"],
   ["08", "database-unavailable"],
   ["53", "database-unavailable"], // out of connections, disk or memory
