@@ -6,6 +6,19 @@ import { functions, migrations } from "#store/sql-files.ts";
 import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
 import { openSql } from "#test/support/pools.ts";
 
+/**
+ * The last table that each migration makes: where it is there already, the migration fails when it
+ * has made all its other ones.
+ */
+const lastTables = [
+  "event_partitions",
+  "blind_index",
+  "views",
+  "audit_log",
+  "idempotency",
+  "partition_upkeep",
+];
+
 let database: TestDatabase;
 let sql: postgres.Sql;
 beforeEach(async () => {
@@ -80,7 +93,7 @@ describe("migrate", () => {
     expect(await migrate(target())).toEqual([]);
   });
 
-  test("migration makes the partitions of three months when it is done", async () => {
+  test("migration makes the partitions of four months when it is done", async () => {
     await migrate(target());
     const rows = await sql`
       select p.name = to_char(
@@ -92,7 +105,7 @@ describe("migrate", () => {
         join varve.event_partitions p using (name)
         join pg_class c on c.relname = p.name`;
     const right = { named: true, with_offset: true };
-    expect([...rows]).toEqual([right, right, right]);
+    expect([...rows]).toEqual([right, right, right, right]);
   });
 
   test("migration comes to the same schema when it starts from any step", async () => {
