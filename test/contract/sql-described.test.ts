@@ -89,7 +89,6 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   readDocuments: "text, text → position bigint, documents jsonb",
   readHealth:
     "timestamptz → head bigint, settings jsonb, clock jsonb, partitions jsonb, subscriptions jsonb",
-  readHealth: "none → head bigint, settings jsonb, partitions jsonb, subscriptions jsonb",
   readPartition: "text, bigint, integer, integer → position bigint, line text",
   readStream: `text, text, bigint, bigint, integer, boolean, text, text → ${eventColumns}`,
   recordUpkeep: "text → failures integer",
