@@ -47,6 +47,7 @@ export function connect(options: PoolOptions) {
       // A database may have a style of its own, which isoTime would not understand.
       DateStyle: "ISO",
       statement_timeout: options.statementTimeoutMs,
+      ...options.settings,
     },
   });
 }

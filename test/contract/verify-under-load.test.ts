@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { isCode } from "#kernel/errors.ts";
 import { uuidv7 } from "#kernel/ids.ts";
-import { ensurePartitions } from "#store/append.ts";
+import { preparePartitions } from "#store/partitions/register.ts";
 import { verify } from "#store/verify.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
 import { randomFrom } from "#test/support/load.ts";
@@ -59,7 +59,7 @@ test("verify finds nothing while writers append, views follow and partitions are
   for (let round = 1; round <= ROUNDS; round += 1) {
     const [found] = await Promise.all([
       brokenIn(store.database.url),
-      ensurePartitions(store.pool, 2 + round),
+      preparePartitions(store.pool, 2 + round),
     ]);
     seen.push(found);
     await until("appends went on", () => writers.appended() > (counts.at(-1) ?? 0));

@@ -12,7 +12,8 @@ const preparedWarnMs = 7 * dayMs;
 const preparedFailMs = dayMs;
 const gibibyte = 1024 ** 3;
 
-const health = ({ pool, config }: Patient) => readHealth(pool, config.database.statementTimeoutMs);
+const health = ({ pool, config }: Patient) =>
+  readHealth(pool, Date.now, config.database.statementTimeoutMs);
 
 async function schema({ config }: Patient): Promise<Finding> {
   const files = await migrationStatus(migrationTarget(config.database));
@@ -51,7 +52,7 @@ function rights({ embedded, server }: Patient): Finding {
 
 async function partitions(patient: Patient): Promise<Finding> {
   const { attached, preparedUntil } = (await health(patient)).partitions;
-  const remedy = "run `varve migrate`, which makes this month's partition and the next";
+  const remedy = "run `varve partitions ensure`";
   if (preparedUntil === null) return fail("there is no partition", remedy);
   const leftMs = Date.parse(preparedUntil) - Date.parse(patient.server.at);
   const says = `${attached} attached, appends have a place until ${preparedUntil}`;
