@@ -33,7 +33,7 @@ export const idAt = (position: number): string =>
 
 /**
  * A small log that is whole: a1 b1 a2 two months ago, a3 c1 a month ago, c2 d1 d2 now, at the
- * positions 1 to 8. Gives the names of the partitions, two months ahead among them.
+ * positions 1 to 8. Gives the names of all partitions, those of months ahead too.
  */
 export async function threeMonths({ sql, pool }: TestStore): Promise<readonly string[]> {
   await settleMonth(sql, { monthsAgo: 2, streams: ["a", "b", "a"] });
