@@ -17,6 +17,7 @@ const codes = {
   "partition-archived": false,
   "invalid-data": false,
   "schema-behind": false,
+  "upcast-failed": false,
   "migration-edited": false,
   "configuration-invalid": false,
   "service-unavailable": true,
