@@ -136,6 +136,7 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
     worker: {
       pool: workerPool(database),
       batchSize: config.subscription.batchSize,
+      continueOnError: config.subscription.continueOnError,
     },
     clock: monotonicMs,
     log: log.child({ thread: "worker" }),

@@ -4,6 +4,7 @@ import personalData from "#sql/migration/0002_personal_data.sql" with { type: "t
 import subscriptions from "#sql/migration/0003_subscriptions.sql" with { type: "text" };
 import access from "#sql/migration/0004_access.sql" with { type: "text" };
 import idempotency from "#sql/migration/0005_idempotency.sql" with { type: "text" };
+import deadLettersWaiting from "#sql/migration/0009_dead_letters_waiting.sql" with { type: "text" };
 import acquireLeases from "#sql/function/acquire_leases.sql" with { type: "text" };
 import appendEvents from "#sql/function/append_events.sql" with { type: "text" };
 import applyProjection from "#sql/function/apply_projection.sql" with { type: "text" };
@@ -31,6 +32,7 @@ export const migrations: readonly SqlFile[] = [
   { name: "0003_subscriptions", text: subscriptions },
   { name: "0004_access", text: access },
   { name: "0005_idempotency", text: idempotency },
+  { name: "0009_dead_letters_waiting", text: deadLettersWaiting },
 ];
 
 /** Applied again whenever their text changes. */

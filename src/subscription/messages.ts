@@ -20,6 +20,7 @@ export type SubscriptionReport = {
 export type WorkerOptions = {
   readonly pool: PoolOptions;
   readonly batchSize: number;
+  readonly continueOnError: boolean;
 };
 
 /** From the main thread to the worker. */

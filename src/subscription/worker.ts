@@ -1,5 +1,6 @@
 /** The worker thread's entry: wires the loop to the messages of the supervisor. */
 import { aggregates } from "#domain/registry.ts";
+import { eventTypesOf } from "#domain/upcast.ts";
 import { monotonicMs } from "#kernel/clock.ts";
 import { Defect } from "#kernel/errors.ts";
 import { uuidv7 } from "#kernel/ids.ts";
@@ -49,11 +50,20 @@ async function run(loop: Loop, pool: Pool): Promise<void> {
   say({ type: "drained" });
 }
 
-function start({ pool: poolOptions, batchSize }: WorkerOptions): Loop {
+function start({ pool: poolOptions, ...options }: WorkerOptions): Loop {
   const pool = openPool(poolOptions);
   const views = aggregates.flatMap((aggregate) => aggregate.views);
+  const eventTypes = eventTypesOf(aggregates);
   const owner = uuidv7();
-  const loop = createLoop({ pool, owner, views, batchSize, clock: monotonicMs, log });
+  const loop = createLoop({
+    ...options,
+    pool,
+    owner,
+    views,
+    eventTypes,
+    clock: monotonicMs,
+    log,
+  });
   void run(loop, pool);
   return loop;
 }

@@ -45,7 +45,7 @@ test("role of the service runs every query but the bench's when it is asked", as
   > = {
     acquireLeases: [id, '[{"name":"orders","version":1}]', 1_000],
     appendEvents: [batch],
-    applyProjection: ["orders", 0, 0, 0, 0, "[]"],
+    applyProjection: ["orders", 0, 0, 0, 0, "[]", "[]"],
     benchCeiling: [1, 1],
     claimCanary: ["k", "00".repeat(62)],
     claimSubjectKeys: ["[]"],
@@ -65,6 +65,7 @@ test("role of the service runs every query but the bench's when it is asked", as
     readAfter: [0, 10],
     readDocuments: ["orders", '["a"]'],
     readHealth: [],
+    readProjection: ["orders", '["a"]', '["Order-a"]'],
     readStream: ["Thing", "by-the-app", 1, 9, 10, false, null, null],
     releaseLeases: [id],
     revokeApiKey: ["id"],

@@ -31,7 +31,7 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   acquireLeases: "uuid, text, integer → subscription text, epoch bigint, position bigint",
   appendEvents:
     "text → append integer, outcome text, version bigint, position bigint, created_at timestamptz",
-  applyProjection: "text, bigint, bigint, bigint, integer, text → applied boolean",
+  applyProjection: "text, bigint, bigint, bigint, integer, text, text → applied boolean",
   benchCeiling: "integer, integer → events bigint",
   claimCanary: "text, text → claim_canary void",
   claimSubjectKeys: `text → ${keyColumns}`,
@@ -53,6 +53,7 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
     "none → kind text, name text, checksum text, breaking boolean, applied_at timestamptz",
   readAfter: `bigint, integer → ${eventColumns}`,
   readDocuments: "text, text → position bigint, documents jsonb",
+  readProjection: "text, text, text → documents jsonb, waiting jsonb",
   readHealth: "none → head bigint, settings jsonb, partitions jsonb, subscriptions jsonb",
   readStream: `text, text, bigint, bigint, integer, boolean, text, text → ${eventColumns}`,
   releaseLeases: "uuid → ended bigint",
