@@ -65,6 +65,7 @@ test("role of the service runs every query but the bench's when it is asked", as
     readAfter: [0, 10],
     readDocuments: ["orders", '["a"]'],
     readHealth: [],
+    readHistoryBounds: [],
     readProjection: ["orders", '["a"]', '["Order-a"]'],
     readStream: ["Thing", "by-the-app", 1, 9, 10, false, null, null],
     releaseLeases: [id],

@@ -53,6 +53,7 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
     "none → kind text, name text, checksum text, breaking boolean, applied_at timestamptz",
   readAfter: `bigint, integer → ${eventColumns}`,
   readDocuments: "text, text → position bigint, documents jsonb",
+  readHistoryBounds: "none → head bigint, partitions jsonb",
   readProjection: "text, text, text → documents jsonb, waiting jsonb",
   readHealth: "none → head bigint, settings jsonb, partitions jsonb, subscriptions jsonb",
   readStream: `text, text, bigint, bigint, integer, boolean, text, text → ${eventColumns}`,
