@@ -55,7 +55,8 @@ describe("the history of the log", () => {
       appendLoan("c", 0, started(2, secondLoan)),
     );
     const history = await examine([orders, loans]);
-    expect<unknown>(history).toEqual({
+    const found: unknown = history;
+    expect(found).toEqual({
       ...whole,
       events: 4,
       versions: [
@@ -101,13 +102,15 @@ describe("the history of the log", () => {
       { ...appendLoan("c", 0, returned()), aggregateType: "Lease" },
     );
     const history = await examine([orders, throwing]);
-    const faults = history.versions.map(({ aggregateType, type, schemaVersion, faults: found }) => [
-      aggregateType,
-      type,
-      schemaVersion,
-      ...found,
-    ]);
-    expect<unknown>(faults).toEqual([
+    const faults: readonly unknown[] = history.versions.map(
+      ({ aggregateType, type, schemaVersion, faults: found }) => [
+        aggregateType,
+        type,
+        schemaVersion,
+        ...found,
+      ],
+    );
+    expect(faults).toEqual([
       ["Lease", "LoanReturned", 1, { fault: "unknown-type", count: 1, positions: [12] }],
       ["Loan", "LoanAuctioned", 1, { fault: "unknown-type", count: 1, positions: [10] }],
       ["Loan", "LoanReturned", 1, { fault: "does-not-fit", count: 7, positions: [3, 4, 5, 6, 7] }],
@@ -134,7 +137,7 @@ describe("the history of the log", () => {
     await appendAll(pool, appendLoan("a", 700, ...Array.from({ length: 500 }, () => returned())));
     const pages: unknown[] = [];
     const later: Promise<unknown>[] = [];
-    const { versions } = await examine([loans], {
+    const { versions }: { versions: unknown } = await examine([loans], {
       onPage: (done, all) => {
         pages.push([done, all]);
         if (later.length === 0) later.push(appendAll(pool, appendLoan("b", 0, returned())));
@@ -145,7 +148,7 @@ describe("the history of the log", () => {
       [limits.readEvents, events],
       [events, events],
     ]);
-    expect<unknown>(versions).toEqual([row("LoanReturned", 1, events, "today")]);
+    expect(versions).toEqual([row("LoanReturned", 1, events, "today")]);
   });
 
   test("ends after the page in hand when it is interrupted", async () => {
