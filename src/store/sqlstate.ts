@@ -20,9 +20,6 @@ const meanings: readonly (readonly [prefix: string, code: ErrorCode])[] = [
   ["54", "invalid-data"], // more than the server can hold in one value
 ];
 
-/** Failures before the statement left this process: it certainly did not run. */
-const unsent = new Set(["ECONNREFUSED", "ENOTFOUND", "ENOENT", "EAI_AGAIN", "CONNECT_TIMEOUT"]);
-
 /** The server ended the session, at a moment that may lie after the commit. */
 const sessionEnded = new Set(["57P01", "57P02", "08003", "08006"]);
 
@@ -35,11 +32,11 @@ const textOf = (value: unknown, property: string): string | undefined => {
 };
 
 /**
- * A driver's or server's failure as a VarveError. `context.replyLost` is true where the statement
- * may have committed all the same. The server's own message is only in the cause: it can quote
+ * A driver's or server's failure as a VarveError. `sent` says whether the statement had left this
+ * process; `context.replyLost` is true where it may have committed all the same. The server's own message is only in the cause: it can quote
  * values, so that nobody may log it.
  */
-export function translate(error: unknown, statement: string): VarveError {
+export function translate(error: unknown, statement: string, sent: boolean): VarveError {
   if (error instanceof VarveError) return error;
   const state = textOf(error, "code") ?? "";
   if (textOf(error, "severity") !== undefined && sqlStateForm.test(state)) {
@@ -52,7 +49,7 @@ export function translate(error: unknown, statement: string): VarveError {
         statement,
         constraint: textOf(error, "constraint_name"),
         partition: state === "VA004" ? textOf(error, "hint") : undefined,
-        replyLost: sessionEnded.has(state),
+        replyLost: sent && sessionEnded.has(state),
       },
       error,
     );
@@ -63,11 +60,15 @@ export function translate(error: unknown, statement: string): VarveError {
     {
       reason: state === "" ? (textOf(error, "name") ?? "unknown") : state,
       statement,
-      replyLost: !unsent.has(state),
+      replyLost: sent,
     },
     error,
   );
 }
+
+/** The SQLSTATE that a translated failure came with, if the server has spoken. */
+export const sqlStateOf = (error: unknown): unknown =>
+  error instanceof VarveError ? error.context["sqlState"] : undefined;
 
 /** Whether a failed statement may have committed: then the only way to know is to ask again. */
 export const replyWasLost = (error: unknown): boolean =>
