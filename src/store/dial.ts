@@ -62,8 +62,9 @@ export function tlsOfMode(mode: string, ca?: string): Tls {
   throw new VarveError("configuration-invalid", "that sslmode of the database URL is not known");
 }
 
-/** The `sslmode` that stands in a URL. */
-export const sslModeOf = (url: string): string | undefined => /[?&]sslmode=([^&#]*)/.exec(url)?.[1];
+/** The `sslmode` that stands in a URL, its first if there are several. */
+export const sslModeOf = (url: string): string | undefined =>
+  new URLSearchParams(/\?([^#]*)/.exec(url)?.[1] ?? "").get("sslmode") ?? undefined;
 
 const sayings: Readonly<Record<string, string>> = {
   TLS_NOT_OFFERED: "the server does not offer it",
