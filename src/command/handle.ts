@@ -15,6 +15,7 @@
  * What it does not do: HTTP, authorisation, validation of bodies.
  */
 import type { AnyAggregate, Command, DomainEvent, RejectionKind } from "#domain/decider.ts";
+import type { Folded } from "#domain/fold.ts";
 import { invariant } from "#kernel/errors.ts";
 import { streamName, uuidv7 } from "#kernel/ids.ts";
 import { limits } from "#kernel/limits.ts";
@@ -24,10 +25,11 @@ import type { Keyring } from "#pii/keyring.ts";
 import { sealedKeyIds } from "#pii/sealed-key-ids.ts";
 import type { IdempotencyClaim, NewEvent } from "#store/append.ts";
 import type { GroupCommit } from "#store/group-commit.ts";
+import { recordUnchanged } from "#store/idempotency.ts";
 import type { Pool } from "#store/pool.ts";
 
 import { createIdempotency } from "./idempotency.ts";
-import { loadAggregate, type Loaded } from "./load.ts";
+import { loadAggregate } from "./load.ts";
 
 export type CommandRequest = {
   readonly aggregate: AnyAggregate;
@@ -153,7 +155,7 @@ export function createCommandHandler(dependencies: CommandDependencies): Command
   /** The answer, or the actual version where the race was lost. */
   const attempt = async (
     request: CommandRequest,
-    loaded: Loaded,
+    loaded: Folded,
     claim: IdempotencyClaim | undefined,
   ): Promise<CommandOutcome | "replayed" | { readonly kind: "lost"; readonly version: number }> => {
     const { aggregate, aggregateId } = request;
@@ -168,6 +170,9 @@ export function createCommandHandler(dependencies: CommandDependencies): Command
     }
     const { version, position } = loaded;
     if (decision.value.length === 0) {
+      const unchanged = { aggregateType: aggregate.type, aggregateId, version };
+      if (claim !== undefined && !(await recordUnchanged(pool, claim, unchanged)))
+        return "replayed";
       return { kind: "accepted", version, position, events: [], replayed: false };
     }
     invariant(!subjectless, "personal data of nobody was accepted");

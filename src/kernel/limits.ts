@@ -6,12 +6,10 @@ export const limits = {
   jsonDepth: 32,
   /** Faults listed in one answer; more helps nobody and lets a small body make a large answer. */
   validationFaults: 50,
-
   /** A lost race is decided again this often before the caller hears of it (contract). */
   decideAttempts: 6,
   /** Events of one command: far above any sane decision, far below a statement's limits. */
   eventsPerAppend: 1_000,
-
   /** Appends in one group commit: 256 writers must fit in one; beyond that the gain is flat. */
   batchAppends: 512,
   /** Bytes of one group commit: one JSON parameter, parsed at once by the server. */
@@ -33,12 +31,10 @@ export const limits = {
   lostReplyMs: 20_000,
   /** Calls waiting for a connection: what a pool can serve within its acquire time-out. */
   poolWaiters: 5_000,
-
   /** Events in one read of a stream or of the log. */
   readEvents: 1_000,
   /** Documents in one page of a list (contract). */
   listDocuments: 200,
-
   /** Subject keys held opened, and for how long: bounds how long an erased key can linger. */
   keyCacheEntries: 10_000,
   keyCacheMs: 60_000,
@@ -47,7 +43,6 @@ export const limits = {
   /** Verified API keys held, and for how long a revoked one still works. */
   apiKeyCacheEntries: 1_000,
   apiKeyCacheMs: 10_000,
-
   /** Sleep between looks at the log, from just after news to long idle. */
   pollMsMin: 20,
   pollMsMax: 200,
@@ -65,7 +60,6 @@ export const limits = {
   /** Worker crashes within the window after which the process gives up and exits. */
   workerCrashes: 5,
   workerCrashWindowMs: 60_000,
-
   /** The answer of a health route, whatever hangs behind it. */
   healthMs: 800,
 } as const;

@@ -53,9 +53,18 @@ export type StreamRange = {
   readonly toVersion: number;
   /** 1..1000. */
   readonly limit: number;
+  /** The last events of the range instead of the first, descending by version. */
+  readonly newestFirst?: boolean;
+  /** ISO 8601; not after the first wanted event: months before it are not looked at. */
+  readonly since?: string;
+  /** ISO 8601, inclusive: only what was stored by then. */
+  readonly until?: string;
 };
 
-/** Events of one stream, ascending by version. Empty where there is no such stream or version. */
+/**
+ * Events of one stream in order of version. Empty where there is no such stream or version. Throws
+ * `partition-archived` where wanted events are not attached; its context names the partitions.
+ */
 export async function readStream(pool: Pool, range: StreamRange): Promise<readonly StoredEvent[]> {
   const rows = await pool.query<EventRow>(queries.readStream, [
     range.aggregateType,
@@ -63,6 +72,9 @@ export async function readStream(pool: Pool, range: StreamRange): Promise<readon
     range.fromVersion,
     range.toVersion,
     range.limit,
+    range.newestFirst ?? false,
+    range.since ?? null,
+    range.until ?? null,
   ]);
   return rows.map(eventOf);
 }

@@ -20,6 +20,7 @@ import { VarveError } from "#kernel/errors.ts";
 
 import { ask, openSession, type Session } from "./connection.ts";
 import type { Target } from "./dial.ts";
+import { monthsAhead } from "./partitions/register.ts";
 import { functions, migrations, type SqlFile } from "./sql-files.ts";
 import { sqlStateOf } from "./sqlstate.ts";
 import { queries } from "./statements.ts";
@@ -47,8 +48,6 @@ const LOCK_TIMEOUT_MS = 5 * 60_000;
 const STEP_TIMEOUT_MS = 2 * 60 * 60_000;
 /** Reading what is applied waits for nobody. */
 const READ_TIMEOUT_MS = 30_000;
-/** This month and two more: a service that is migrated once a month never meets a missing one. */
-const MONTHS_AHEAD = 2;
 /** Raised by the guard in front of a migration that somebody else has applied meanwhile. */
 const ALREADY_APPLIED = "VA010";
 
@@ -161,7 +160,7 @@ export function migrate(target: Target): Promise<readonly string[]> {
       [
         lock,
         ...changed.flatMap((file) => [file.text, record("function", file)]),
-        `select varve.ensure_partitions(clock_timestamp(), ${MONTHS_AHEAD});`,
+        `select varve.ensure_partitions(clock_timestamp(), ${monthsAhead});`,
         "select varve.grant_rights();",
       ].join("\n"),
     );

@@ -29,6 +29,8 @@ export type PoolOptions = Omit<SessionOptions, "settings"> &
   PlacesOptions & {
     /** The longest a statement may run in the server. */
     readonly statementTimeoutMs: number;
+    /** More that the server should set; only for sessions past any pooler. */
+    readonly settings?: SessionOptions["settings"];
   };
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -57,16 +59,18 @@ const lockTimeoutMs = (statementTimeoutMs: number): number =>
  * The server's own limits of a session. The keep-alives let it find within a minute that a host is
  * gone that had no time to say so, and with it the locks and the place of its session.
  */
-const settingsOf = ({ prepare, statementTimeoutMs }: PoolOptions): SessionOptions["settings"] =>
-  prepare
-    ? {
-        statement_timeout: statementTimeoutMs,
-        lock_timeout: lockTimeoutMs(statementTimeoutMs),
-        tcp_keepalives_idle: 30,
-        tcp_keepalives_interval: 10,
-        tcp_keepalives_count: 3,
-      }
-    : {};
+function settingsOf(options: PoolOptions): SessionOptions["settings"] {
+  const { prepare, settings, statementTimeoutMs } = options;
+  if (!prepare && settings === undefined) return {};
+  return {
+    statement_timeout: statementTimeoutMs,
+    lock_timeout: lockTimeoutMs(statementTimeoutMs),
+    tcp_keepalives_idle: 30,
+    tcp_keepalives_interval: 10,
+    tcp_keepalives_count: 3,
+    ...settings,
+  };
+}
 
 /** Opens nothing yet: connections are made when calls need them. */
 export function openPool(options: PoolOptions): Pool {

@@ -122,19 +122,37 @@ describe("readAfter", () => {
 
 const monthAgo = (ago: number): string => partitions[MONTHS - 1 - ago] ?? "";
 
-const steadyTrace = (text: string, parameters: readonly (string | number)[]) =>
+const steadyTrace = (text: string, parameters: readonly (string | number | boolean | null)[]) =>
   traceOf(sql, "events_2%", { text, parameters, warmed: true });
 
 describe("what a read touches among twelve partitions", () => {
   test("stream is found by its index in the month of its life when it had one", async () => {
     const month = monthAgo(3);
-    const trace = await steadyTrace(queries.readStream.text, ["Thing", "narrow", 1, 99, 100]);
+    const trace = await steadyTrace(queries.readStream.text, [
+      "Thing",
+      "narrow",
+      1,
+      99,
+      100,
+      false,
+      null,
+      null,
+    ]);
     expect(trace).toEqual({ locked: [month], indexes: [`${month}_stream`], whole: [] });
   });
 
   test("stream is found in its two months when it lived over both", async () => {
     const months = [monthAgo(6), monthAgo(5)].toSorted();
-    const trace = await steadyTrace(queries.readStream.text, ["Thing", "wide", 1, 99, 100]);
+    const trace = await steadyTrace(queries.readStream.text, [
+      "Thing",
+      "wide",
+      1,
+      99,
+      100,
+      false,
+      null,
+      null,
+    ]);
     const indexes = months.map((month) => `${month}_stream`);
     expect(trace).toEqual({ locked: months, indexes, whole: [] });
   });
@@ -161,7 +179,7 @@ describe("what a read touches among twelve partitions", () => {
 
   test("append looks at the newest partition only when nothing is repeated", async () => {
     const month = monthAgo(0);
-    const parameters = [JSON.stringify([appendTo("traced", null)])];
+    const parameters = [JSON.stringify([appendTo("traced", null)]), null];
     const trace = await traceOf(sql, "events_2%", { text: queries.appendEvents.text, parameters });
     expect(trace).toEqual({ locked: [month], indexes: [`${month}_position`], whole: [] });
   });
@@ -169,7 +187,7 @@ describe("what a read touches among twelve partitions", () => {
   test("repetition looks at the months of its stream alone when it is recognised", async () => {
     const ask = appendTo("repeated", 0);
     await appendAll(pool, ask);
-    const parameters = [JSON.stringify([ask])];
+    const parameters = [JSON.stringify([ask]), null];
     const trace = await traceOf(sql, "events_2%", { text: queries.appendEvents.text, parameters });
     const month = monthAgo(0);
     expect(trace).toEqual({ locked: [month], indexes: [`${month}_stream`], whole: [] });
