@@ -17,7 +17,7 @@ import { Defect, VarveError } from "#kernel/errors.ts";
 
 import { CONNECT_TIMEOUT_MS, createDialer, type Target } from "./dial.ts";
 import type { Parameter, Row, Statement } from "./pool.ts";
-import { translate } from "./sqlstate.ts";
+import { isStatementsOwn, translate } from "./sqlstate.ts";
 
 /** How long a cancelled statement may take to say so before its connection is dropped. */
 const CANCEL_GRACE_MS = 500;
@@ -150,10 +150,11 @@ export async function ask(
       rows = await Promise.race([reply, late(CANCEL_GRACE_MS)]);
     }
     if (rows !== undefined) return rows;
-    session.isBroken();
     const facts = { statement: statement.name, replyLost: wasSent(pending) };
     throw new VarveError("database-timeout", "the database did not answer in time", facts);
   } catch (error) {
+    // Its end may be known only later, and somebody else would be handed it until then.
+    if (!wasSent(pending) || !isStatementsOwn(error)) session.isBroken();
     throw translate(error, statement.name, wasSent(pending));
   } finally {
     answered.abort();
