@@ -17,6 +17,9 @@ const path = `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/local/sbin`;
 
 /** The program, or null where it is not installed. */
 export const pgbouncer = Bun.which("pgbouncer", { PATH: path });
+if (pgbouncer === null) {
+  process.stderr.write("pgbouncer is not installed: what needs it is skipped\n");
+}
 
 const nobody = { uid: 65_534, gid: 65_534 };
 
