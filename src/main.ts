@@ -56,6 +56,7 @@ const workerOptions = (config: Config, database: DatabaseConfig): WorkerOptions 
     size: connectionShares(database.poolSize).worker,
   }),
   batchSize: config.subscription.batchSize,
+  continueOnError: config.subscription.continueOnError,
   maintenance: { ...config.partitions, direct: tablePoolOptions(migrationTarget(database)) },
 });
 

@@ -4,8 +4,9 @@ import personalData from "#sql/migration/0002_personal_data.sql" with { type: "t
 import subscriptions from "#sql/migration/0003_subscriptions.sql" with { type: "text" };
 import access from "#sql/migration/0004_access.sql" with { type: "text" };
 import idempotency from "#sql/migration/0005_idempotency.sql" with { type: "text" };
-import idempotencyUnchanged from "#sql/migration/0008_idempotency_unchanged.sql" with { type: "text" };
 import partitionLife from "#sql/migration/0007_partition_life.sql" with { type: "text" };
+import idempotencyUnchanged from "#sql/migration/0008_idempotency_unchanged.sql" with { type: "text" };
+import deadLettersWaiting from "#sql/migration/0009_dead_letters_waiting.sql" with { type: "text" };
 import acquireLeases from "#sql/function/acquire_leases.sql" with { type: "text" };
 import acquirePartitionLease from "#sql/function/acquire_partition_lease.sql" with { type: "text" };
 import appendEvents from "#sql/function/append_events.sql" with { type: "text" };
@@ -24,14 +25,14 @@ import ensureView from "#sql/function/ensure_view.sql" with { type: "text" };
 import expireIdempotency from "#sql/function/expire_idempotency.sql" with { type: "text" };
 import finishArchive from "#sql/function/finish_archive.sql" with { type: "text" };
 import grantRights from "#sql/function/grant_rights.sql" with { type: "text" };
-import isClockAhead from "#sql/function/is_clock_ahead.sql" with { type: "text" };
 import holdPartition from "#sql/function/hold_partition.sql" with { type: "text" };
+import isClockAhead from "#sql/function/is_clock_ahead.sql" with { type: "text" };
 import listDocuments from "#sql/function/list_documents.sql" with { type: "text" };
 import loadPartition from "#sql/function/load_partition.sql" with { type: "text" };
 import logHead from "#sql/function/log_head.sql" with { type: "text" };
-import nextPlace from "#sql/function/next_place.sql" with { type: "text" };
 import makePartition from "#sql/function/make_partition.sql" with { type: "text" };
 import markFrozen from "#sql/function/mark_frozen.sql" with { type: "text" };
+import nextPlace from "#sql/function/next_place.sql" with { type: "text" };
 import readAfter from "#sql/function/read_after.sql" with { type: "text" };
 import readDocuments from "#sql/function/read_documents.sql" with { type: "text" };
 import readPartition from "#sql/function/read_partition.sql" with { type: "text" };
@@ -49,8 +50,9 @@ export const migrations: readonly SqlFile[] = [
   { name: "0003_subscriptions", text: subscriptions },
   { name: "0004_access", text: access },
   { name: "0005_idempotency", text: idempotency },
-  { name: "0008_idempotency_unchanged", text: idempotencyUnchanged },
   { name: "0007_partition_life", text: partitionLife },
+  { name: "0008_idempotency_unchanged", text: idempotencyUnchanged },
+  { name: "0009_dead_letters_waiting", text: deadLettersWaiting },
 ];
 
 /** Applied again whenever their text changes. */
@@ -73,14 +75,14 @@ export const functions: readonly SqlFile[] = [
   { name: "expire_idempotency", text: expireIdempotency },
   { name: "finish_archive", text: finishArchive },
   { name: "grant_rights", text: grantRights },
-  { name: "is_clock_ahead", text: isClockAhead },
   { name: "hold_partition", text: holdPartition },
+  { name: "is_clock_ahead", text: isClockAhead },
   { name: "list_documents", text: listDocuments },
   { name: "load_partition", text: loadPartition },
   { name: "log_head", text: logHead },
-  { name: "next_place", text: nextPlace },
   { name: "make_partition", text: makePartition },
   { name: "mark_frozen", text: markFrozen },
+  { name: "next_place", text: nextPlace },
   { name: "read_after", text: readAfter },
   { name: "read_documents", text: readDocuments },
   { name: "read_partition", text: readPartition },

@@ -12,8 +12,8 @@ import claimIdempotency from "#sql/query/claim_idempotency.sql" with { type: "te
 import claimSubjectKeys from "#sql/query/claim_subject_keys.sql" with { type: "text" };
 import closePartitions from "#sql/query/close_partitions.sql" with { type: "text" };
 import createApiKey from "#sql/query/create_api_key.sql" with { type: "text" };
-import ensureNextPartition from "#sql/query/ensure_next_partition.sql" with { type: "text" };
 import endDetach from "#sql/query/end_detach.sql" with { type: "text" };
+import ensureNextPartition from "#sql/query/ensure_next_partition.sql" with { type: "text" };
 import ensurePartitions from "#sql/query/ensure_partitions.sql" with { type: "text" };
 import ensureView from "#sql/query/ensure_view.sql" with { type: "text" };
 import expireIdempotency from "#sql/query/expire_idempotency.sql" with { type: "text" };
@@ -35,7 +35,9 @@ import readAfter from "#sql/query/read_after.sql" with { type: "text" };
 import readBackend from "#sql/query/read_backend.sql" with { type: "text" };
 import readDocuments from "#sql/query/read_documents.sql" with { type: "text" };
 import readHealth from "#sql/query/read_health.sql" with { type: "text" };
+import readHistoryBounds from "#sql/query/read_history_bounds.sql" with { type: "text" };
 import readPartition from "#sql/query/read_partition.sql" with { type: "text" };
+import readProjection from "#sql/query/read_projection.sql" with { type: "text" };
 import readStream from "#sql/query/read_stream.sql" with { type: "text" };
 import recordUpkeep from "#sql/query/record_upkeep.sql" with { type: "text" };
 import releaseLeases from "#sql/query/release_leases.sql" with { type: "text" };
@@ -59,8 +61,8 @@ export const queries = {
   claimSubjectKeys: statement("claim_subject_keys", claimSubjectKeys),
   closePartitions: statement("close_partitions", closePartitions),
   createApiKey: statement("create_api_key", createApiKey),
-  ensureNextPartition: statement("ensure_next_partition", ensureNextPartition),
   endDetach: statement("end_detach", endDetach),
+  ensureNextPartition: statement("ensure_next_partition", ensureNextPartition),
   ensurePartitions: statement("ensure_partitions", ensurePartitions),
   ensureView: statement("ensure_view", ensureView),
   expireIdempotency: statement("expire_idempotency", expireIdempotency),
@@ -82,7 +84,9 @@ export const queries = {
   readBackend: statement("read_backend", readBackend),
   readDocuments: statement("read_documents", readDocuments),
   readHealth: statement("read_health", readHealth),
+  readHistoryBounds: statement("read_history_bounds", readHistoryBounds),
   readPartition: statement("read_partition", readPartition),
+  readProjection: statement("read_projection", readProjection),
   readStream: statement("read_stream", readStream),
   recordUpkeep: statement("record_upkeep", recordUpkeep),
   releaseLeases: statement("release_leases", releaseLeases),

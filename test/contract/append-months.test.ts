@@ -142,6 +142,7 @@ describe("a closed month", () => {
       [0, 1, 2],
       [-1, 3, null],
       [-2, null, null],
+      [-3, null, null],
     ]);
     const versions = async (id: string) =>
       (await readStream(pool, rangeOf(id))).map(({ version }) => version);

@@ -6,19 +6,6 @@ import { functions, migrations } from "#store/sql-files.ts";
 import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
 import { openSql } from "#test/support/pools.ts";
 
-/**
- * The last table that each migration makes: where it is there already, the migration fails when it
- * has made all its other ones.
- */
-const lastTables = [
-  "event_partitions",
-  "blind_index",
-  "views",
-  "audit_log",
-  "idempotency",
-  "partition_upkeep",
-];
-
 let database: TestDatabase;
 let sql: postgres.Sql;
 beforeEach(async () => {
