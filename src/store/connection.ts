@@ -44,6 +44,8 @@ export function connect(options: PoolOptions) {
     connection: {
       application_name: options.applicationName,
       TimeZone: "UTC",
+      // A database may have a style of its own, which isoTime would not understand.
+      DateStyle: "ISO",
       statement_timeout: options.statementTimeoutMs,
       ...options.settings,
     },
