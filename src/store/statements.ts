@@ -39,7 +39,6 @@ import readAfter from "#sql/query/read_after.sql" with { type: "text" };
 import readBackend from "#sql/query/read_backend.sql" with { type: "text" };
 import readDocuments from "#sql/query/read_documents.sql" with { type: "text" };
 import readHealth from "#sql/query/read_health.sql" with { type: "text" };
-import readHistoryBounds from "#sql/query/read_history_bounds.sql" with { type: "text" };
 import readPartition from "#sql/query/read_partition.sql" with { type: "text" };
 import readProjection from "#sql/query/read_projection.sql" with { type: "text" };
 import readServer from "#sql/query/read_server.sql" with { type: "text" };
@@ -109,7 +108,6 @@ export const queries = {
   readBackend: statement("read_backend", readBackend),
   readDocuments: statement("read_documents", readDocuments),
   readHealth: statement("read_health", readHealth),
-  readHistoryBounds: statement("read_history_bounds", readHistoryBounds),
   readPartition: statement("read_partition", readPartition),
   readProjection: statement("read_projection", readProjection),
   readServer: statement("read_server", readServer),
