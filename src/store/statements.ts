@@ -20,8 +20,11 @@ import listKekIds from "#sql/query/list_kek_ids.sql" with { type: "text" };
 import listMigrations from "#sql/query/list_migrations.sql" with { type: "text" };
 import readAfter from "#sql/query/read_after.sql" with { type: "text" };
 import readDocuments from "#sql/query/read_documents.sql" with { type: "text" };
+import readHead from "#sql/query/read_head.sql" with { type: "text" };
 import readHealth from "#sql/query/read_health.sql" with { type: "text" };
+import readLogPage from "#sql/query/read_log_page.sql" with { type: "text" };
 import readStream from "#sql/query/read_stream.sql" with { type: "text" };
+import readStreamPage from "#sql/query/read_stream_page.sql" with { type: "text" };
 import releaseLeases from "#sql/query/release_leases.sql" with { type: "text" };
 import revokeApiKey from "#sql/query/revoke_api_key.sql" with { type: "text" };
 
@@ -51,8 +54,11 @@ export const queries = {
   listMigrations: statement("list_migrations", listMigrations),
   readAfter: statement("read_after", readAfter),
   readDocuments: statement("read_documents", readDocuments),
+  readHead: statement("read_head", readHead),
   readHealth: statement("read_health", readHealth),
+  readLogPage: statement("read_log_page", readLogPage),
   readStream: statement("read_stream", readStream),
+  readStreamPage: statement("read_stream_page", readStreamPage),
   releaseLeases: statement("release_leases", releaseLeases),
   revokeApiKey: statement("revoke_api_key", revokeApiKey),
 } as const;

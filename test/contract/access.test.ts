@@ -64,8 +64,11 @@ test("role of the service runs every query but the bench's when it is asked", as
     listMigrations: [],
     readAfter: [0, 10],
     readDocuments: ["orders", '["a"]'],
+    readHead: [],
     readHealth: [],
+    readLogPage: [0, 10, '["Happened"]', 100, 1_000],
     readStream: ["Thing", "by-the-app", 1, 9, 10, false, null, null],
+    readStreamPage: ["Thing", "by-the-app", 1, 9, 10, false, null, null, 1_000],
     releaseLeases: [id],
     revokeApiKey: ["id"],
   };

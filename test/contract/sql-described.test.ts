@@ -53,8 +53,11 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
     "none → kind text, name text, checksum text, breaking boolean, applied_at timestamptz",
   readAfter: `bigint, integer → ${eventColumns}`,
   readDocuments: "text, text → position bigint, documents jsonb",
+  readHead: "none → position bigint",
   readHealth: "none → head bigint, settings jsonb, partitions jsonb, subscriptions jsonb",
+  readLogPage: `bigint, integer, text, bigint, bigint → head bigint, found bigint, ${eventColumns}`,
   readStream: `text, text, bigint, bigint, integer, boolean, text, text → ${eventColumns}`,
+  readStreamPage: `text, text, bigint, bigint, integer, boolean, text, text, bigint → head bigint, stream_version bigint, found bigint, ${eventColumns}`,
   releaseLeases: "uuid → ended bigint",
   revokeApiKey: "text → revoked boolean",
 };
