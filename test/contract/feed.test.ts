@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 
 import type { Pool } from "#store/pool.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
-import { archiveOnly } from "#test/support/archive.ts";
+import { archiveOnly } from "#test/support/absent-months.ts";
 import { type FeedMessage, nextWhere } from "#test/support/feed.ts";
 import { settleMonth } from "#test/support/months.ts";
 import { beatMs, startFeed } from "#test/support/open-feed.ts";

@@ -11,7 +11,7 @@ import {
   type LogPageRequest,
   type StoredEvent,
 } from "#store/events.ts";
-import { archiveOnly } from "#test/support/archive.ts";
+import { archiveOnly } from "#test/support/absent-months.ts";
 import { settleMonth } from "#test/support/months.ts";
 import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
 

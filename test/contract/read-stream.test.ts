@@ -4,7 +4,7 @@ import fc from "fast-check";
 
 import { isCode } from "#kernel/errors.ts";
 import { readStream, type StreamRange } from "#store/events.ts";
-import { archiveOnly } from "#test/support/archive.ts";
+import { archiveOnly } from "#test/support/absent-months.ts";
 import { settleMonth } from "#test/support/months.ts";
 import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
 

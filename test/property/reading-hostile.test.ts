@@ -16,10 +16,17 @@ const names = ["fromVersion", "toVersion", "limit", "direction", "at", "version"
 
 const value = fc.oneof(
   fc.constantFrom(
-    ...["0", "1", "2", "1000", "1001", "9007199254740991", "9007199254740992", "1e9", "-1", "+1"],
-    ...["forward", "backward", "OrderCreated", "A,B", "", " ", "%00", "%ff", "٣", "NaN", "0x1"],
-    ...["2026-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00%2B14:00"],
-    ...["2026-01-01T00:00:00.1234567Z", "0000-01-01T00:00:00Z", "infinity", "now", "epoch"],
+    ..."0 1 2 1000 1001 9007199254740991 9007199254740992 1e9 -1 +1 NaN 0x1".split(" "),
+  ),
+  fc.constantFrom("forward", "backward", "OrderCreated", "A,B", "", " ", "%00", "%ff", "٣"),
+  fc.constantFrom(
+    "2026-01-01T00:00:00Z",
+    "2026-01-01T00:00:00.1234567Z",
+    "9999-12-31T23:59:59.999999Z",
+    "0001-01-01T00:00:00%2B14:00",
+    "0000-01-01T00:00:00Z",
+    "infinity",
+    "now",
   ),
   fc.nat().map(String),
   fc.date({ noInvalidDate: true }).map((date) => encodeURIComponent(date.toISOString())),
@@ -71,6 +78,6 @@ test("reading is answered, or refused with a problem, whatever is asked", async 
     }
   });
   await fc.assert(property, { numRuns: 1_500 });
-  expect([...seen].toSorted()).toEqual([200, 304, 404, 422]);
+  expect(seen).toEqual(new Set([200, 304, 404, 422]));
   expect(app.logText()).not.toContain('"level":"error"');
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { limits } from "#kernel/limits.ts";
 import { json, openTestApp, type TestApp } from "#test/app.ts";
-import { messagesOf, nextWhere } from "#test/support/feed.ts";
+import { type FeedMessage, messagesOf, nextWhere } from "#test/support/feed.ts";
 import { createBody } from "#test/unit/orders/samples.ts";
 import { until } from "#test/until.ts";
 
@@ -39,7 +39,7 @@ test("feed has the events of a page as its messages, each with its position as t
   ]).toEqual([200, "text/event-stream", "no-store", "3", "no"]);
   const feed = messagesOf(answer);
   const got = [(await feed.next()).value, (await feed.next()).value];
-  const page = (await (await app.send("/log?after=1")).json()) as { items: object[] };
+  const page = (await (await app.send("/log?after=1")).json()) as { items: FeedMessage["data"][] };
   expect(got.map((message) => [message?.id, message?.data])).toEqual([
     ["2", page.items[0]],
     ["3", page.items[1]],

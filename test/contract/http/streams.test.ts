@@ -3,7 +3,7 @@ import type postgres from "postgres";
 
 import { limits } from "#kernel/limits.ts";
 import { json, openTestApp, type TestApp } from "#test/app.ts";
-import { archiveOnly } from "#test/support/archive.ts";
+import { archiveOnly } from "#test/support/absent-months.ts";
 import { settleMonth } from "#test/support/months.ts";
 import { openSql } from "#test/support/pools.ts";
 import { createBody } from "#test/unit/orders/samples.ts";
