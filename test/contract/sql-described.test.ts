@@ -92,6 +92,9 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   readAfter: `bigint, integer → ${eventColumns}`,
   readBackend: "none → pid integer",
   readDocuments: "text, text → position bigint, documents jsonb",
+  readHead: "none → position bigint",
+  readLogPage: `bigint, integer, text, bigint, bigint → head bigint, found bigint, ${eventColumns}`,
+  readStreamPage: `text, text, bigint, bigint, integer, boolean, text, text, bigint → head bigint, stream_version bigint, found bigint, ${eventColumns}`,
   readHealth:
     "timestamptz → head bigint, settings jsonb, clock jsonb, partitions jsonb, subscriptions jsonb",
   readPartition: "text, bigint, integer, integer → position bigint, line text",
