@@ -14,6 +14,7 @@ const codes = {
   "outcome-unknown": true,
   "shutting-down": true,
   "partition-missing": true,
+  "clock-ahead": true,
   "partition-archived": false,
   "partition-kept": false,
   "partition-busy": true,

@@ -26,6 +26,7 @@ const codeOf: Readonly<Record<ErrorCode, keyof typeof exitCodes>> = {
   "outcome-unknown": "tryAgain",
   "shutting-down": "tryAgain",
   "partition-missing": "tryAgain",
+  "clock-ahead": "tryAgain",
   "lease-lost": "tryAgain",
   "partition-busy": "tryAgain",
   "configuration-invalid": "configuration",

@@ -23,11 +23,13 @@ import expireIdempotency from "#sql/function/expire_idempotency.sql" with { type
 import finishArchive from "#sql/function/finish_archive.sql" with { type: "text" };
 import grantRights from "#sql/function/grant_rights.sql" with { type: "text" };
 import holdPartition from "#sql/function/hold_partition.sql" with { type: "text" };
+import isClockAhead from "#sql/function/is_clock_ahead.sql" with { type: "text" };
 import listDocuments from "#sql/function/list_documents.sql" with { type: "text" };
 import loadPartition from "#sql/function/load_partition.sql" with { type: "text" };
 import logHead from "#sql/function/log_head.sql" with { type: "text" };
 import makePartition from "#sql/function/make_partition.sql" with { type: "text" };
 import markFrozen from "#sql/function/mark_frozen.sql" with { type: "text" };
+import nextPlace from "#sql/function/next_place.sql" with { type: "text" };
 import readAfter from "#sql/function/read_after.sql" with { type: "text" };
 import readDocuments from "#sql/function/read_documents.sql" with { type: "text" };
 import readPartition from "#sql/function/read_partition.sql" with { type: "text" };
@@ -68,11 +70,13 @@ export const functions: readonly SqlFile[] = [
   { name: "finish_archive", text: finishArchive },
   { name: "grant_rights", text: grantRights },
   { name: "hold_partition", text: holdPartition },
+  { name: "is_clock_ahead", text: isClockAhead },
   { name: "list_documents", text: listDocuments },
   { name: "load_partition", text: loadPartition },
   { name: "log_head", text: logHead },
   { name: "make_partition", text: makePartition },
   { name: "mark_frozen", text: markFrozen },
+  { name: "next_place", text: nextPlace },
   { name: "read_after", text: readAfter },
   { name: "read_documents", text: readDocuments },
   { name: "read_partition", text: readPartition },

@@ -7,6 +7,7 @@ const meanings: readonly (readonly [prefix: string, code: ErrorCode])[] = [
   ["VA006", "schema-behind"],
   ["VA020", "lease-lost"],
   ["VA021", "archive-damaged"],
+  ["VA007", "clock-ahead"],
   ["VA", "database-refused"],
   ["08", "database-unavailable"],
   ["53", "database-unavailable"], // out of connections, disk or memory

@@ -12,6 +12,7 @@ import claimSubjectKeys from "#sql/query/claim_subject_keys.sql" with { type: "t
 import closePartitions from "#sql/query/close_partitions.sql" with { type: "text" };
 import createApiKey from "#sql/query/create_api_key.sql" with { type: "text" };
 import endDetach from "#sql/query/end_detach.sql" with { type: "text" };
+import ensureNextPartition from "#sql/query/ensure_next_partition.sql" with { type: "text" };
 import ensurePartitions from "#sql/query/ensure_partitions.sql" with { type: "text" };
 import ensureView from "#sql/query/ensure_view.sql" with { type: "text" };
 import expireIdempotency from "#sql/query/expire_idempotency.sql" with { type: "text" };
@@ -56,6 +57,7 @@ export const queries = {
   closePartitions: statement("close_partitions", closePartitions),
   createApiKey: statement("create_api_key", createApiKey),
   endDetach: statement("end_detach", endDetach),
+  ensureNextPartition: statement("ensure_next_partition", ensureNextPartition),
   ensurePartitions: statement("ensure_partitions", ensurePartitions),
   ensureView: statement("ensure_view", ensureView),
   expireIdempotency: statement("expire_idempotency", expireIdempotency),

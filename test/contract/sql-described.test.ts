@@ -52,7 +52,7 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   acquireLeases: "uuid, text, integer → subscription text, epoch bigint, position bigint",
   acquirePartitionLease: "uuid, integer → held boolean",
   appendEvents:
-    "text → append integer, outcome text, version bigint, position bigint, created_at timestamptz",
+    "text, timestamptz → append integer, outcome text, version bigint, position bigint, created_at timestamptz",
   applyProjection: "text, bigint, bigint, bigint, integer, text → applied boolean",
   attachPartition: "uuid, text → attach_partition void",
   beginArchive: "uuid, text → kept text",
@@ -63,6 +63,7 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   closePartitions: "integer → name text",
   createApiKey: "text, text, text, text → created boolean",
   endDetach: "none → ended bigint",
+  ensureNextPartition: "timestamptz → name text",
   ensurePartitions: "integer → name text",
   ensureView: "text, integer, text → made boolean",
   expireIdempotency: "bigint, integer → expired bigint",
@@ -85,7 +86,8 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   markFrozen: "text → mark_frozen void",
   readAfter: `bigint, integer → ${eventColumns}`,
   readDocuments: "text, text → position bigint, documents jsonb",
-  readHealth: "none → head bigint, settings jsonb, partitions jsonb, subscriptions jsonb",
+  readHealth:
+    "timestamptz → head bigint, settings jsonb, clock jsonb, partitions jsonb, subscriptions jsonb",
   readPartition: "text, bigint, integer, integer → position bigint, line text",
   readStream: `text, text, bigint, bigint, integer, boolean, text, text → ${eventColumns}`,
   recordUpkeep: "text → failures integer",
