@@ -67,7 +67,7 @@ test("role of the service runs every query but the owner's when it is asked", as
     benchCeiling: [1, 1],
     claimCanary: ["k", "00".repeat(62)],
     claimSubjectKeys: ["[]"],
-    closePartitions: [0],
+    closePartitions: [0, null],
     createApiKey: ["id", "name", hash, '["*"]'],
     endDetach: [],
     ensureNextPartition: [null],

@@ -60,7 +60,7 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   benchCeiling: "integer, integer → events bigint",
   claimCanary: "text, text → claim_canary void",
   claimSubjectKeys: `text → ${keyColumns}`,
-  closePartitions: "integer → name text",
+  closePartitions: "integer, timestamptz → name text",
   createApiKey: "text, text, text, text → created boolean",
   endDetach: "none → ended bigint",
   ensureNextPartition: "timestamptz → name text",
