@@ -49,6 +49,7 @@ const partitionColumns = [
 
 /** What the migrated database says of each statement: its parameters, then its columns. */
 const described: Readonly<Record<keyof typeof queries, string>> = {
+  abandonRestore: "uuid, text → abandon_restore void",
   acquireLeases: "uuid, text, integer → subscription text, epoch bigint, position bigint",
   acquirePartitionLease: "uuid, integer → held boolean",
   appendEvents:
