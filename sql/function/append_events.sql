@@ -8,7 +8,7 @@
 --   → one row an append, in order: append (1-based), outcome,
 --       appended  version after it, position of its first event, created_at
 --       already   the same three, of the earlier call that appended these event ids
---       replayed  the idempotency key led to events before; version and position are null
+--       replayed  the idempotency key was recorded before; version and position are null
 --       conflict  version = the actual version (0 if there is no stream); with any version expected
 --                 only where another transaction made the stream at this moment: ask again
 --
@@ -168,10 +168,6 @@ begin
   times := array_fill(null::timestamptz, array[cardinality(types)]);
   for n in 1 .. cardinality(types) loop
     continue when won[n] and (expected[n] is not null or actual[n] = 0);
-    if replayed[n] then
-      outcomes[n] := 'replayed';
-      continue;
-    end if;
     select s.version, date_trunc('month', s.first_at, 'UTC'),
         (date_trunc('month', s.last_at at time zone 'UTC') + interval '1 month') at time zone 'UTC'
       into stored_version, first_month, after_last_month
@@ -194,6 +190,8 @@ begin
       versions[n] := earlier.last_version;
       positions[n] := earlier.first_position;
       times[n] := earlier.stored_at;
+    elsif replayed[n] then
+      outcomes[n] := 'replayed';
     elsif not won[n] then
       outcomes[n] := 'conflict';
       -- What it was compared with: a stream that was made since may have the expected version.

@@ -6,6 +6,7 @@
 -- Index: the head's; event_partitions is small.
 -- Locks: none where nothing is due, else the log lock and the rows; waits at most 5 s for either.
 -- Idempotent.
+drop function if exists varve.close_partitions(integer);
 create or replace function varve.close_partitions(margin_ms integer, app_clock timestamptz)
 returns setof text
 language plpgsql volatile security definer

@@ -47,7 +47,7 @@ export type Appended = {
 
 /** `version` is the actual version; 0 where there is no stream. Nothing was stored. */
 export type Conflict = { readonly outcome: "conflict"; readonly version: number };
-/** The idempotency key led to events before; nothing was stored now. */
+/** The idempotency key was recorded before; nothing was stored now. */
 export type Replayed = { readonly outcome: "replayed" };
 export type AppendOutcome = Appended | Conflict | Replayed;
 
@@ -71,6 +71,9 @@ const outcomeOf = (row: OutcomeRow): AppendOutcome => {
   };
 };
 
+/** The application's clock, at this moment, as a parameter. */
+export const clockText = (clock: Clock): string => new Date(clock()).toISOString();
+
 /**
  * Makes the partition that the next event needs. Whoever changes the schema at this moment is waited
  * for, a lock time-out after the other, as long as an append may take.
@@ -86,9 +89,6 @@ async function ensureNextPartition(pool: Pool, clock: Clock): Promise<void> {
     }
   }
 }
-
-/** The application's clock, at this moment, as a parameter. */
-const clockText = (clock: Clock): string => new Date(clock()).toISOString();
 
 /**
  * Appends a batch, whose JSON text the caller has made, in one statement; one outcome an append,

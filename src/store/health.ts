@@ -1,5 +1,6 @@
 import type { Clock } from "#kernel/clock.ts";
 
+import { clockText } from "./append.ts";
 import type { Pool, Row } from "./pool.ts";
 import { queries } from "./statements.ts";
 
@@ -60,7 +61,7 @@ export async function readHealth(
   clock: Clock,
   deadlineMs: number,
 ): Promise<DatabaseHealth> {
-  const parameters = [new Date(clock()).toISOString()];
+  const parameters = [clockText(clock)];
   const [row] = await pool.query<Row & DatabaseHealth>(queries.readHealth, parameters, deadlineMs);
   if (row === undefined) throw new Error("the health query has one row");
   return row;

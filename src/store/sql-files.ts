@@ -5,6 +5,8 @@ import subscriptions from "#sql/migration/0003_subscriptions.sql" with { type: "
 import access from "#sql/migration/0004_access.sql" with { type: "text" };
 import idempotency from "#sql/migration/0005_idempotency.sql" with { type: "text" };
 import partitionLife from "#sql/migration/0007_partition_life.sql" with { type: "text" };
+import idempotencyUnchanged from "#sql/migration/0008_idempotency_unchanged.sql" with { type: "text" };
+import deadLettersWaiting from "#sql/migration/0009_dead_letters_waiting.sql" with { type: "text" };
 import abandonRestore from "#sql/function/abandon_restore.sql" with { type: "text" };
 import acquireLeases from "#sql/function/acquire_leases.sql" with { type: "text" };
 import acquirePartitionLease from "#sql/function/acquire_partition_lease.sql" with { type: "text" };
@@ -15,6 +17,7 @@ import attachPartition from "#sql/function/attach_partition.sql" with { type: "t
 import beginArchive from "#sql/function/begin_archive.sql" with { type: "text" };
 import beginRestore from "#sql/function/begin_restore.sql" with { type: "text" };
 import claimCanary from "#sql/function/claim_canary.sql" with { type: "text" };
+import claimIdempotency from "#sql/function/claim_idempotency.sql" with { type: "text" };
 import claimSubjectKeys from "#sql/function/claim_subject_keys.sql" with { type: "text" };
 import closePartitions from "#sql/function/close_partitions.sql" with { type: "text" };
 import createApiKey from "#sql/function/create_api_key.sql" with { type: "text" };
@@ -49,6 +52,8 @@ export const migrations: readonly SqlFile[] = [
   { name: "0004_access", text: access },
   { name: "0005_idempotency", text: idempotency },
   { name: "0007_partition_life", text: partitionLife },
+  { name: "0008_idempotency_unchanged", text: idempotencyUnchanged },
+  { name: "0009_dead_letters_waiting", text: deadLettersWaiting },
 ];
 
 /** Applied again whenever their text changes. */
@@ -63,6 +68,7 @@ export const functions: readonly SqlFile[] = [
   { name: "begin_archive", text: beginArchive },
   { name: "begin_restore", text: beginRestore },
   { name: "claim_canary", text: claimCanary },
+  { name: "claim_idempotency", text: claimIdempotency },
   { name: "claim_subject_keys", text: claimSubjectKeys },
   { name: "close_partitions", text: closePartitions },
   { name: "create_api_key", text: createApiKey },

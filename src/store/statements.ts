@@ -9,6 +9,7 @@ import beginArchive from "#sql/query/begin_archive.sql" with { type: "text" };
 import beginRestore from "#sql/query/begin_restore.sql" with { type: "text" };
 import benchCeiling from "#sql/query/bench_ceiling.sql" with { type: "text" };
 import claimCanary from "#sql/query/claim_canary.sql" with { type: "text" };
+import claimIdempotency from "#sql/query/claim_idempotency.sql" with { type: "text" };
 import claimSubjectKeys from "#sql/query/claim_subject_keys.sql" with { type: "text" };
 import closePartitions from "#sql/query/close_partitions.sql" with { type: "text" };
 import createApiKey from "#sql/query/create_api_key.sql" with { type: "text" };
@@ -34,7 +35,9 @@ import markFrozen from "#sql/query/mark_frozen.sql" with { type: "text" };
 import readAfter from "#sql/query/read_after.sql" with { type: "text" };
 import readDocuments from "#sql/query/read_documents.sql" with { type: "text" };
 import readHealth from "#sql/query/read_health.sql" with { type: "text" };
+import readHistoryBounds from "#sql/query/read_history_bounds.sql" with { type: "text" };
 import readPartition from "#sql/query/read_partition.sql" with { type: "text" };
+import readProjection from "#sql/query/read_projection.sql" with { type: "text" };
 import readStream from "#sql/query/read_stream.sql" with { type: "text" };
 import recordUpkeep from "#sql/query/record_upkeep.sql" with { type: "text" };
 import releaseLeases from "#sql/query/release_leases.sql" with { type: "text" };
@@ -55,6 +58,7 @@ export const queries = {
   beginRestore: statement("begin_restore", beginRestore),
   benchCeiling: statement("bench_ceiling", benchCeiling),
   claimCanary: statement("claim_canary", claimCanary),
+  claimIdempotency: statement("claim_idempotency", claimIdempotency),
   claimSubjectKeys: statement("claim_subject_keys", claimSubjectKeys),
   closePartitions: statement("close_partitions", closePartitions),
   createApiKey: statement("create_api_key", createApiKey),
@@ -80,7 +84,9 @@ export const queries = {
   readAfter: statement("read_after", readAfter),
   readDocuments: statement("read_documents", readDocuments),
   readHealth: statement("read_health", readHealth),
+  readHistoryBounds: statement("read_history_bounds", readHistoryBounds),
   readPartition: statement("read_partition", readPartition),
+  readProjection: statement("read_projection", readProjection),
   readStream: statement("read_stream", readStream),
   recordUpkeep: statement("record_upkeep", recordUpkeep),
   releaseLeases: statement("release_leases", releaseLeases),
