@@ -1,4 +1,5 @@
 /** Every statement that the program sends, one file each under sql/query. */
+import abandonRestore from "#sql/query/abandon_restore.sql" with { type: "text" };
 import acquireLeases from "#sql/query/acquire_leases.sql" with { type: "text" };
 import acquirePartitionLease from "#sql/query/acquire_partition_lease.sql" with { type: "text" };
 import appendEvents from "#sql/query/append_events.sql" with { type: "text" };
@@ -72,6 +73,7 @@ import type { Statement } from "./pool.ts";
 const statement = (name: string, text: string): Statement => ({ name, text });
 
 export const queries = {
+  abandonRestore: statement("abandon_restore", abandonRestore),
   acquireLeases: statement("acquire_leases", acquireLeases),
   acquirePartitionLease: statement("acquire_partition_lease", acquirePartitionLease),
   appendEvents: statement("append_events", appendEvents),

@@ -49,6 +49,7 @@ const partitionColumns = [
 
 /** What the migrated database says of each statement: its parameters, then its columns. */
 const described: Readonly<Record<keyof typeof queries, string>> = {
+  abandonRestore: "uuid, text → abandon_restore void",
   acquireLeases: "uuid, text, integer → subscription text, epoch bigint, position bigint",
   acquirePartitionLease: "uuid, integer → held boolean",
   appendEvents:
@@ -62,7 +63,7 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   claimCanary: "text, text → claim_canary void",
   claimIdempotency: "text, text, text, text, text, bigint → claimed boolean",
   claimSubjectKeys: `text → ${keyColumns}`,
-  closePartitions: "integer → name text",
+  closePartitions: "integer, timestamptz → name text",
   createApiKey: "text, text, text, text → created boolean",
   ensureNextPartition: "timestamptz → name text",
   endDetach: "none → ended bigint",
