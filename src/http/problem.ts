@@ -167,6 +167,9 @@ export const failures: Readonly<Record<ErrorCode, Failure>> = {
   "sealed-value-tampered": ["internal", "alert"],
   // These belong to the start of a process and cannot meet a request but by a bug.
   "migration-edited": ["internal", "error"],
+  "partition-kept": ["internal", "error"],
+  "partition-busy": ["internal", "error"],
+  "archive-damaged": ["internal", "error"],
   "configuration-invalid": ["internal", "error"],
   "service-unavailable": ["internal", "error"],
 };

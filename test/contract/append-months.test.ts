@@ -51,6 +51,7 @@ describe("a new month", () => {
       [0, null, null],
       [-1, null, null],
       [-2, null, null],
+      [-3, null, null],
     ]);
     await appendAll(pool, appendTo("both", 1, 2));
     await appendAll(pool, appendTo("new", 0, 2));
@@ -59,6 +60,7 @@ describe("a new month", () => {
       [0, 4, null],
       [-1, null, null],
       [-2, null, null],
+      [-3, null, null],
     ]);
     const versions = (await readStream(pool, rangeOf("both"))).map(({ version }) => version);
     expect(versions).toEqual([1, 2, 3]);
@@ -74,6 +76,7 @@ describe("a new month", () => {
       [0, 2, null],
       [-1, null, null],
       [-2, null, null],
+      [-3, null, null],
     ]);
     expect((await readAfter(pool, 0, 10)).map(({ position }) => position)).toEqual([1, 2]);
   });
@@ -85,6 +88,7 @@ describe("a new month", () => {
       [0, 1, null],
       [-1, null, null],
       [-2, null, null],
+      [-3, null, null],
     ]);
   });
 
@@ -138,6 +142,7 @@ describe("a closed month", () => {
       [0, 1, 2],
       [-1, 3, null],
       [-2, null, null],
+      [-3, null, null],
     ]);
     const versions = async (id: string) =>
       (await readStream(pool, rangeOf(id))).map(({ version }) => version);

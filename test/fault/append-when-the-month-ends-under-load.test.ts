@@ -109,6 +109,7 @@ test("log is dense, ordered and whole when months end three times under 32 write
     [0, true, true],
     [1, true, true],
     [2, true, false],
+    [3, false, false],
   ]);
   expect(await logFaults(sql)).toEqual([]);
   for (const [aggregateId, version] of writers.versions) {
