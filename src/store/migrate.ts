@@ -18,8 +18,10 @@
  */
 import postgres from "postgres";
 
+import type { Clock } from "#kernel/clock.ts";
 import { VarveError } from "#kernel/errors.ts";
 
+import { clockText } from "./clock.ts";
 import { monthsAhead } from "./partitions/register.ts";
 import type { PoolOptions } from "./pool.ts";
 import { functions, migrations, type SqlFile } from "./sql-files.ts";
@@ -152,7 +154,7 @@ async function applyMigration(connection: Connection, file: SqlFile): Promise<bo
 }
 
 /** Brings the database to this program's schema; returns the names of what was applied. Idempotent. */
-export function migrate(target: Target): Promise<readonly string[]> {
+export function migrate(target: Target, clock: Clock = Date.now): Promise<readonly string[]> {
   return onConnection(target, async (connection) => {
     await connection.unsafe(bootstrap).simple();
     const before = await applied(connection);
@@ -170,7 +172,11 @@ export function migrate(target: Target): Promise<readonly string[]> {
         [
           lock,
           ...changed.flatMap((file) => [file.text, record("function", file)]),
-          `select varve.ensure_partitions(clock_timestamp(), ${monthsAhead});`,
+          // A clock that is not believed makes no months that nobody will ever reach.
+          `select varve.ensure_partitions(clock_timestamp(), ${monthsAhead})
+             from varve.log_head() h
+             where not varve.is_clock_ahead(
+               clock_timestamp(), h.created_at, ${literal(clockText(clock))});`,
           "select varve.grant_rights();",
         ].join("\n"),
       )
