@@ -55,6 +55,7 @@ const workerOptions = (config: Config, database: DatabaseConfig): WorkerOptions 
     size: connectionShares(database.poolSize).worker,
   }),
   batchSize: config.subscription.batchSize,
+  continueOnError: config.subscription.continueOnError,
   maintenance: { ...config.partitions, direct: tablePoolOptions(migrationTarget(database)) },
 });
 

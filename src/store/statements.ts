@@ -34,7 +34,9 @@ import markFrozen from "#sql/query/mark_frozen.sql" with { type: "text" };
 import readAfter from "#sql/query/read_after.sql" with { type: "text" };
 import readDocuments from "#sql/query/read_documents.sql" with { type: "text" };
 import readHealth from "#sql/query/read_health.sql" with { type: "text" };
+import readHistoryBounds from "#sql/query/read_history_bounds.sql" with { type: "text" };
 import readPartition from "#sql/query/read_partition.sql" with { type: "text" };
+import readProjection from "#sql/query/read_projection.sql" with { type: "text" };
 import readStream from "#sql/query/read_stream.sql" with { type: "text" };
 import recordUpkeep from "#sql/query/record_upkeep.sql" with { type: "text" };
 import releaseLeases from "#sql/query/release_leases.sql" with { type: "text" };
@@ -80,7 +82,9 @@ export const queries = {
   readAfter: statement("read_after", readAfter),
   readDocuments: statement("read_documents", readDocuments),
   readHealth: statement("read_health", readHealth),
+  readHistoryBounds: statement("read_history_bounds", readHistoryBounds),
   readPartition: statement("read_partition", readPartition),
+  readProjection: statement("read_projection", readProjection),
   readStream: statement("read_stream", readStream),
   recordUpkeep: statement("record_upkeep", recordUpkeep),
   releaseLeases: statement("release_leases", releaseLeases),

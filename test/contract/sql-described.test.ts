@@ -53,10 +53,10 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   acquirePartitionLease: "uuid, integer → held boolean",
   appendEvents:
     "text, timestamptz → append integer, outcome text, version bigint, position bigint, created_at timestamptz",
-  applyProjection: "text, bigint, bigint, bigint, integer, text → applied boolean",
   attachPartition: "uuid, text → attach_partition void",
   beginArchive: "uuid, text → kept text",
   beginRestore: "uuid, text → reached bigint",
+  applyProjection: "text, bigint, bigint, bigint, integer, text, text → applied boolean",
   benchCeiling: "integer, integer → events bigint",
   claimCanary: "text, text → claim_canary void",
   claimIdempotency: "text, text, text, text, text, bigint → claimed boolean",
@@ -90,6 +90,8 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   readHealth:
     "timestamptz → head bigint, settings jsonb, clock jsonb, partitions jsonb, subscriptions jsonb",
   readPartition: "text, bigint, integer, integer → position bigint, line text",
+  readHistoryBounds: "none → head bigint, partitions jsonb",
+  readProjection: "text, text, text → documents jsonb, waiting jsonb",
   readStream: `text, text, bigint, bigint, integer, boolean, text, text → ${eventColumns}`,
   recordUpkeep: "text → failures integer",
   releaseLeases: "uuid → ended bigint",
