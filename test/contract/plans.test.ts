@@ -80,6 +80,17 @@ describe("what a read touches among sixty partitions", () => {
     expect(trace).toEqual(only("stream", monthAgo(40), monthAgo(39)));
   });
 
+  test("stream is found in the months that are left when a moment bounds it", async () => {
+    const [old, young] = [monthAgo(40), monthAgo(39)];
+    const [row] = await sql<{ since: string }[]>`
+      select lower_bound::text as since from varve.event_partitions where name = ${young}`;
+    const since = row?.since ?? "";
+    expect([
+      await touched(queries.readStream.text, ["Thing", "wide", 4, 99, 100, false, since, null]),
+      await touched(queries.readStream.text, ["Thing", "wide", 1, 3, 100, false, null, since]),
+    ]).toMatchObject([only("stream", young), { locked: [old, young], whole: [] }]);
+  });
+
   test("log is read by position in one partition when the page ends there", async () => {
     const from = 25 * EVENTS_A_MONTH + 50;
     const trace = await touched("select * from varve.read_after($1, $2)", [from, 20]);
