@@ -49,20 +49,21 @@ const partitionColumns = [
 
 /** What the migrated database says of each statement: its parameters, then its columns. */
 const described: Readonly<Record<keyof typeof queries, string>> = {
+  abandonRestore: "uuid, text → abandon_restore void",
   acquireLeases: "uuid, text, integer → subscription text, epoch bigint, position bigint",
   acquirePartitionLease: "uuid, integer → held boolean",
   appendEvents:
     "text, timestamptz → append integer, outcome text, version bigint, position bigint, created_at timestamptz",
+  applyProjection: "text, bigint, bigint, bigint, integer, text, text → applied boolean",
   attachPartition: "uuid, text → attach_partition void",
   beginArchive: "uuid, text → kept text",
   beginRestore: "uuid, text → reached bigint",
-  applyProjection: "text, bigint, bigint, bigint, integer, text, text → applied boolean",
   benchCeiling: "integer, integer → events bigint",
   cancelStatements: "text → cancelled bigint",
   claimCanary: "text, text → claim_canary void",
   claimIdempotency: "text, text, text, text, text, bigint → claimed boolean",
   claimSubjectKeys: `text → ${keyColumns}`,
-  closePartitions: "integer → name text",
+  closePartitions: "integer, timestamptz → name text",
   createApiKey: "text, text, text, text → created boolean",
   ensureNextPartition: "timestamptz → name text",
   endDetach: "none → ended bigint",
@@ -90,7 +91,11 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   loadPartition: "uuid, text, text → reached bigint",
   markFrozen: "text → mark_frozen void",
   readAfter: `bigint, integer → ${eventColumns}`,
+  readBackend: "none → pid integer",
   readDocuments: "text, text → position bigint, documents jsonb",
+  readHead: "none → position bigint",
+  readLogPage: `bigint, integer, text, bigint, bigint → head bigint, found bigint, ${eventColumns}`,
+  readStreamPage: `text, text, bigint, bigint, integer, boolean, text, text, bigint → head bigint, stream_version bigint, found bigint, ${eventColumns}`,
   readHealth:
     "timestamptz → head bigint, settings jsonb, clock jsonb, partitions jsonb, subscriptions jsonb",
   readPartition: "text, bigint, integer, integer → position bigint, line text",
@@ -109,7 +114,6 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
     "synchronous_commit text",
     "size_bytes bigint",
   ].join(", ")}`,
-  readHistoryBounds: "none → head bigint, partitions jsonb",
   readProjection: "text, text, text → documents jsonb, waiting jsonb",
   readStream: `text, text, bigint, bigint, integer, boolean, text, text → ${eventColumns}`,
   recordUpkeep: "text → failures integer",
