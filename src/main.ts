@@ -24,7 +24,7 @@ import { connectionShares } from "#ops/config-pool.ts";
 import { migrationTarget, openDatabase, poolOptions } from "#ops/database.ts";
 import { developmentAccess } from "#ops/development-access.ts";
 import { developmentDirectory } from "#ops/development-database.ts";
-import { developmentKeys } from "#ops/development-keys.ts";
+import { keysOf } from "#ops/development-keys.ts";
 import { openKeyring } from "#ops/open-keyring.ts";
 import { version } from "#ops/version.ts";
 import { welcome } from "#ops/welcome.ts";
@@ -84,13 +84,6 @@ async function prepareDatabase(database: DatabaseConfig, production: boolean, po
   }
 }
 
-/** In development, keys that are not set are made once and kept. */
-async function withDevelopmentKeys(config: Config): Promise<Config["keys"]> {
-  const given = Object.entries(config.keys).filter(([, text]) => text !== undefined);
-  if (config.production) return config.keys;
-  return { ...(await developmentKeys(developmentDirectory)), ...Object.fromEntries(given) };
-}
-
 /** Opens the port. Throws `configuration-invalid` where it cannot be had. */
 function listen({ port, host }: Config, fetch: (request: Request) => Response | Promise<Response>) {
   try {
@@ -110,7 +103,7 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const { pool, queryPool, healthPool } = openPools(database);
 
   await prepareDatabase(database, config.production, pool);
-  const keyring = await openKeyring(await withDevelopmentKeys(config), pool);
+  const keyring = await openKeyring(await keysOf(config), pool);
   const groupCommit = createGroupCommit(pool);
   const findApiKey = createApiKeyLookup(queryPool);
   const health = createHealth(

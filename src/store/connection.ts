@@ -87,6 +87,8 @@ export function openSession(options: SessionOptions) {
     connection: {
       application_name: options.applicationName,
       TimeZone: "UTC",
+      // A database may have a style of its own, which isoTime would not understand.
+      DateStyle: "ISO",
       ...options.settings,
     },
   });
