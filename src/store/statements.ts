@@ -6,6 +6,7 @@ import benchCeiling from "#sql/query/bench_ceiling.sql" with { type: "text" };
 import claimCanary from "#sql/query/claim_canary.sql" with { type: "text" };
 import claimSubjectKeys from "#sql/query/claim_subject_keys.sql" with { type: "text" };
 import createApiKey from "#sql/query/create_api_key.sql" with { type: "text" };
+import dropSnapshots from "#sql/query/drop_snapshots.sql" with { type: "text" };
 import ensurePartitions from "#sql/query/ensure_partitions.sql" with { type: "text" };
 import ensureView from "#sql/query/ensure_view.sql" with { type: "text" };
 import expireIdempotency from "#sql/query/expire_idempotency.sql" with { type: "text" };
@@ -18,12 +19,16 @@ import listCanaries from "#sql/query/list_canaries.sql" with { type: "text" };
 import listDocuments from "#sql/query/list_documents.sql" with { type: "text" };
 import listKekIds from "#sql/query/list_kek_ids.sql" with { type: "text" };
 import listMigrations from "#sql/query/list_migrations.sql" with { type: "text" };
+import listSnapshots from "#sql/query/list_snapshots.sql" with { type: "text" };
+import listUnsnapshotted from "#sql/query/list_unsnapshotted.sql" with { type: "text" };
+import loadAggregate from "#sql/query/load_aggregate.sql" with { type: "text" };
 import readAfter from "#sql/query/read_after.sql" with { type: "text" };
 import readDocuments from "#sql/query/read_documents.sql" with { type: "text" };
 import readHealth from "#sql/query/read_health.sql" with { type: "text" };
 import readStream from "#sql/query/read_stream.sql" with { type: "text" };
 import releaseLeases from "#sql/query/release_leases.sql" with { type: "text" };
 import revokeApiKey from "#sql/query/revoke_api_key.sql" with { type: "text" };
+import saveSnapshot from "#sql/query/save_snapshot.sql" with { type: "text" };
 
 import type { Statement } from "./pool.ts";
 
@@ -37,6 +42,7 @@ export const queries = {
   claimCanary: statement("claim_canary", claimCanary),
   claimSubjectKeys: statement("claim_subject_keys", claimSubjectKeys),
   createApiKey: statement("create_api_key", createApiKey),
+  dropSnapshots: statement("drop_snapshots", dropSnapshots),
   ensurePartitions: statement("ensure_partitions", ensurePartitions),
   ensureView: statement("ensure_view", ensureView),
   expireIdempotency: statement("expire_idempotency", expireIdempotency),
@@ -49,10 +55,14 @@ export const queries = {
   listDocuments: statement("list_documents", listDocuments),
   listKekIds: statement("list_kek_ids", listKekIds),
   listMigrations: statement("list_migrations", listMigrations),
+  listSnapshots: statement("list_snapshots", listSnapshots),
+  listUnsnapshotted: statement("list_unsnapshotted", listUnsnapshotted),
+  loadAggregate: statement("load_aggregate", loadAggregate),
   readAfter: statement("read_after", readAfter),
   readDocuments: statement("read_documents", readDocuments),
   readHealth: statement("read_health", readHealth),
   readStream: statement("read_stream", readStream),
   releaseLeases: statement("release_leases", releaseLeases),
   revokeApiKey: statement("revoke_api_key", revokeApiKey),
+  saveSnapshot: statement("save_snapshot", saveSnapshot),
 } as const;

@@ -50,6 +50,7 @@ test("role of the service runs every query but the bench's when it is asked", as
     claimCanary: ["k", "00".repeat(62)],
     claimSubjectKeys: ["[]"],
     createApiKey: ["id", "name", hash, '["*"]'],
+    dropSnapshots: ["Thing", '["a"]', 1],
     ensurePartitions: [4],
     ensureView: ["things", 1, '["field"]'],
     expireIdempotency: [1, 1],
@@ -62,12 +63,16 @@ test("role of the service runs every query but the bench's when it is asked", as
     listDocuments: ["orders", "[]", true, null, null, 1],
     listKekIds: [],
     listMigrations: [],
+    listSnapshots: [],
+    listUnsnapshotted: ["Thing", 1, 1, "", 1],
+    loadAggregate: ["Thing", "by-the-app", 1, 10],
     readAfter: [0, 10],
     readDocuments: ["orders", '["a"]'],
     readHealth: [],
     readStream: ["Thing", "by-the-app", 1, 9, 10, false, null, null],
     releaseLeases: [id],
     revokeApiKey: ["id"],
+    saveSnapshot: ["Thing", "by-the-app", 1, 1, "2026-01-01T00:00:00Z", 1, "{}", `["${id}"]`],
   };
   const ends: Record<string, unknown> = {};
   for (const [name, parameters] of Object.entries(calls)) {

@@ -10,7 +10,14 @@ import { openSql } from "#test/support/pools.ts";
  * The last table that each migration makes: where it is there already, the migration fails when it
  * has made all its other ones.
  */
-const lastTables = ["event_partitions", "blind_index", "views", "audit_log", "idempotency"];
+const lastTables = [
+  "event_partitions",
+  "blind_index",
+  "views",
+  "audit_log",
+  "idempotency",
+  "snapshots",
+];
 
 let database: TestDatabase;
 let sql: postgres.Sql;

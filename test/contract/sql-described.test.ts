@@ -36,6 +36,7 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   claimCanary: "text, text → claim_canary void",
   claimSubjectKeys: `text → ${keyColumns}`,
   createApiKey: "text, text, text, text → created boolean",
+  dropSnapshots: "text, text, integer → removed bigint",
   ensurePartitions: "integer → name text",
   ensureView: "text, integer, text → made boolean",
   expireIdempotency: "bigint, integer → expired bigint",
@@ -51,12 +52,17 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   listKekIds: "none → kek_id text",
   listMigrations:
     "none → kind text, name text, checksum text, breaking boolean, applied_at timestamptz",
+  listSnapshots:
+    "none → aggregate_type text, schema_version integer, snapshots bigint, bytes bigint, oldest timestamptz, newest timestamptz",
+  listUnsnapshotted: "text, integer, bigint, text, integer → aggregate_id text",
+  loadAggregate: `text, text, integer, integer → stream_version bigint, snapshot_version bigint, snapshot_position bigint, snapshot_created_at timestamptz, snapshot_schema_version integer, state jsonb, ${eventColumns}`,
   readAfter: `bigint, integer → ${eventColumns}`,
   readDocuments: "text, text → position bigint, documents jsonb",
   readHealth: "none → head bigint, settings jsonb, partitions jsonb, subscriptions jsonb",
   readStream: `text, text, bigint, bigint, integer, boolean, text, text → ${eventColumns}`,
   releaseLeases: "uuid → ended bigint",
   revokeApiKey: "text → revoked boolean",
+  saveSnapshot: "text, text, bigint, bigint, text, integer, text, text → saved boolean",
 };
 
 let database: TestDatabase;
