@@ -37,6 +37,7 @@ import { assertMigrated, migrate } from "#store/migrate.ts";
 import { openPool, type Pool, type PoolOptions } from "#store/pool.ts";
 import { superviseWorker } from "#subscription/supervisor.ts";
 import { openLog, type ProcessLogger } from "#telemetry/log.ts";
+import { openMetrics } from "#telemetry/metrics.ts";
 import { inSpan, traceparent } from "#telemetry/trace.ts";
 
 /** Longer than any answer may take: a handler that waits has not written anything yet. */
@@ -96,7 +97,7 @@ function listen({ port, host }: Config, fetch: (request: Request) => Response | 
 async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const startedAtMs = Date.now();
   let draining = false;
-  const opened = await openDatabase(config.database, log);
+  const [opened, metrics] = await Promise.all([openDatabase(config.database, log), openMetrics()]);
   const database = opened.config;
   const { pool, queryPool, healthPool } = openPools(database);
 
@@ -121,6 +122,7 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
     health: health.report,
     readiness: health.readiness,
     liveness: health.liveness,
+    metrics: metrics.text,
     isDraining: () => draining,
     traced: (name, work) => inSpan(name, {}, work),
     traceparent,

@@ -25,6 +25,7 @@ import { createGroupCommit } from "#store/group-commit.ts";
 import { openPool, type Pool } from "#store/pool.ts";
 import { createLoop } from "#subscription/loop.ts";
 import { openLog } from "#telemetry/log.ts";
+import { openMetrics } from "#telemetry/metrics.ts";
 import { inSpan, traceparent } from "#telemetry/trace.ts";
 
 import { freshDatabase } from "./database.ts";
@@ -116,6 +117,7 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
     health: health.report,
     readiness: health.readiness,
     liveness: health.liveness,
+    metrics: (await openMetrics()).text,
     isDraining: () => false,
     traced: (name, work) => inSpan(name, {}, work),
     traceparent,

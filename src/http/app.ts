@@ -28,7 +28,8 @@ import { commandRoutes } from "./commands.ts";
 import type { AppDependencies } from "./dependencies.ts";
 import type { Edge, Step } from "./edge.ts";
 import { answerFailure } from "./failure.ts";
-import { healthRoutes, isHealthPath } from "./health.ts";
+import { healthRoutes, isProbe } from "./health.ts";
+import { metricsRoutes } from "./metrics.ts";
 import { problem } from "./problem.ts";
 import { queryRoutes } from "./queries.ts";
 import { observeRequest } from "./request.ts";
@@ -56,7 +57,7 @@ function assertNames(aggregates: AppDependencies["aggregates"]): void {
 const turnAway =
   (isDraining: () => boolean): Step =>
   async (context, next) =>
-    isDraining() && !isHealthPath(context.req.path) ? problem(context, "shutting-down") : next();
+    isDraining() && !isProbe(context.req.path) ? problem(context, "shutting-down") : next();
 
 /** The app, ready to be served: `app.fetch`. Throws a Defect for declarations that do not fit. */
 export function createApp(dependencies: AppDependencies): Hono<Edge> {
@@ -66,7 +67,12 @@ export function createApp(dependencies: AppDependencies): Hono<Edge> {
   app.use(turnAway(dependencies.isDraining));
   addRoutes(
     app,
-    [...healthRoutes(dependencies), ...commandRoutes(dependencies), ...queryRoutes(dependencies)],
+    [
+      ...healthRoutes(dependencies),
+      ...metricsRoutes(dependencies),
+      ...commandRoutes(dependencies),
+      ...queryRoutes(dependencies),
+    ],
     dependencies,
   );
   app.notFound((context) => problem(context, "not-found"));

@@ -19,6 +19,8 @@ export type AppDependencies = {
   readonly health: () => Promise<HealthReport>;
   readonly readiness: () => Promise<ReadinessReport>;
   readonly liveness: () => LivenessReport;
+  /** All metrics as Prometheus text. */
+  readonly metrics: () => Promise<string>;
   /** True from the first signal on: every request but health is answered 503. */
   readonly isDraining: () => boolean;
   /** Runs the work as a span, where tracing is on. */

@@ -110,6 +110,7 @@ const dependencies: AppDependencies = {
   health: never,
   readiness: never,
   liveness: never,
+  metrics: never,
   isDraining: () => false,
   traced: (_, work) => work(),
   traceparent: () => undefined,
