@@ -3,15 +3,16 @@
  *
  * What it is: the command line, and `serve`: configuration → database → keys → store → worker → app.
  *
- * What it promises: SIGTERM or SIGINT drains, in the order not ready → requests → appends → views,
- * and ends with 0 within SHUTDOWN_TIMEOUT_MS; a second signal, or one during the start, ends at
- * once. What was answered is committed before the process goes.
+ * What it promises: SIGTERM or SIGINT drains, in the order not ready → requests → appends → views
+ * and snapshots, and ends with 0 within SHUTDOWN_TIMEOUT_MS; a second signal, or one during the
+ * start, ends at once. What was answered is committed before the process goes.
  *
  * How it fails: a start that cannot work ends with the exit code of its reason, before the port is
  * open. A worker that keeps crashing, or an exception that nobody caught, ends the process: the
  * platform starts another, and the log and the leases are made for that.
  */
 import { createCommandHandler } from "#command/handle.ts";
+import { createStates } from "#command/states.ts";
 import { aggregates } from "#domain/registry.ts";
 import { createApp } from "#http/app.ts";
 import { monotonicMs, sleep } from "#kernel/clock.ts";
@@ -93,6 +94,17 @@ function listen({ port, host }: Config, fetch: (request: Request) => Response | 
   }
 }
 
+/** Waits until every request is answered, for as long as the shutdown can spare, then takes no more. */
+async function finishRequests(server: ReturnType<typeof listen>, config: Config): Promise<void> {
+  // Whoever still sends a body by then cannot keep the views from their last checkpoint.
+  const rest = config.shutdownTimeoutMs - config.drainTimeoutMs - EXIT_RESERVE_MS;
+  const requestsMs = Math.max(rest, EXIT_RESERVE_MS);
+  // It listens on while requests are answered, so that a probe hears "not ready" and no refusal.
+  const until = monotonicMs() + requestsMs;
+  while (server.pendingRequests > 0 && monotonicMs() < until) await sleep(limits.pollMsMin);
+  await server.stop(true);
+}
+
 /** Starts everything, and resolves with the way to stop it. */
 async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const startedAtMs = Date.now();
@@ -104,6 +116,7 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   await prepareDatabase(database, config.production, pool);
   const keyring = await openKeyring(await withDevelopmentKeys(config), pool);
   const groupCommit = createGroupCommit(pool);
+  const states = createStates({ ...config.snapshot, pool, meter: metrics.meter, log });
   const findApiKey = createApiKeyLookup(queryPool);
   const health = createHealth(
     healthPool,
@@ -113,7 +126,7 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const hint = (position: number): void => worker.hint(position);
   const app = createApp({
     aggregates,
-    handle: createCommandHandler({ pool, groupCommit, keyring, onAppended: hint }),
+    handle: createCommandHandler({ pool, groupCommit, keyring, states, onAppended: hint }),
     reader: createQueryReader(queryPool, keyring),
     authenticate: async (token) => {
       const key = await findApiKey(token);
@@ -149,15 +162,13 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   return async (): Promise<void> => {
     draining = true;
     log.info({}, "draining");
-    // Whoever still sends a body by then cannot keep the views from their last checkpoint.
-    const rest = config.shutdownTimeoutMs - config.drainTimeoutMs - EXIT_RESERVE_MS;
-    const requestsMs = Math.max(rest, EXIT_RESERVE_MS);
-    // It listens on while requests are answered, so that a probe hears "not ready" and no refusal.
-    const until = monotonicMs() + requestsMs;
-    while (server.pendingRequests > 0 && monotonicMs() < until) await sleep(limits.pollMsMin);
-    await server.stop(true);
+    await finishRequests(server, config);
     await groupCommit.drain();
-    const drained = await worker.drain(config.drainTimeoutMs);
+    const [stored, drained] = await Promise.all([
+      states.drain(config.drainTimeoutMs),
+      worker.drain(config.drainTimeoutMs),
+    ]);
+    if (!stored) log.warn({}, "snapshots were not stored in time");
     if (!drained) log.warn({}, "the worker did not drain in time");
     await Promise.all([pool, queryPool, healthPool].map((one) => one.close(limits.beatMs)));
     await opened.release();

@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { createCommandHandler } from "#command/handle.ts";
+import { createStates } from "#command/states.ts";
 import { aggregates } from "#domain/registry.ts";
 import { createApp } from "#http/app.ts";
 import type { AppDependencies } from "#http/dependencies.ts";
@@ -80,6 +81,10 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
   const fd = openSync(logFile, "a");
   const log = await openLog({ level: "debug", service: "test", version: "0", pretty: false, fd });
 
+  const metrics = await openMetrics();
+  const settings = { mode: "sync", threshold: 100, heldMax: 1_000 } as const;
+  const states = createStates({ ...settings, pool, meter: metrics.meter, log });
+
   const views = aggregates.flatMap((aggregate) => aggregate.views);
   const loop = createLoop({
     pool: workerPool,
@@ -108,7 +113,7 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
   );
   const dependencies: AppDependencies = {
     aggregates,
-    handle: createCommandHandler({ pool, groupCommit, keyring, onAppended: loop.wake }),
+    handle: createCommandHandler({ pool, groupCommit, keyring, states, onAppended: loop.wake }),
     reader: createQueryReader(pool, keyring),
     authenticate: async (token) => {
       const found = await findApiKey(token);
@@ -117,7 +122,7 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
     health: health.report,
     readiness: health.readiness,
     liveness: health.liveness,
-    metrics: (await openMetrics()).text,
+    metrics: metrics.text,
     isDraining: () => false,
     traced: (name, work) => inSpan(name, {}, work),
     traceparent,
@@ -171,6 +176,7 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
       loop.drain();
       await running;
       await groupCommit.drain();
+      await states.drain(1_000);
       await Promise.all([pool.close(1_000), workerPool.close(1_000)]);
       await database.drop();
       closeSync(fd);

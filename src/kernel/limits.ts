@@ -33,6 +33,14 @@ export const limits = {
   poolWaiters: 5_000,
   /** Events in one read of a stream or of the log. */
   readEvents: 1_000,
+  /** States held, snapshots that wait, and one of them, as JSON: what they may cost in memory. */
+  heldStateBytes: 32 * 1024 * 1024,
+  snapshotQueueBytes: 16 * 1024 * 1024,
+  snapshotBytes: 4 * 1024 * 1024,
+  /** Snapshots that wait, those being stored, and how long a command and a call wait for one. */
+  snapshotQueue: 1_000,
+  snapshotsInFlight: 2,
+  snapshotMs: 1_000,
   /** Documents in one page of a list (contract). */
   listDocuments: 200,
   /** Subject keys held opened, and for how long: bounds how long an erased key can linger. */

@@ -42,7 +42,7 @@ const defaults: Config = {
     backpressureThreshold: 0.8,
     continueOnError: true,
   },
-  snapshot: { threshold: 100, mode: "sync" },
+  snapshot: { threshold: 100, mode: "sync", heldMax: 1_000 },
   keys: {
     masterKeys: undefined,
     indexKey: undefined,
@@ -98,6 +98,7 @@ describe("configuration", () => {
       SUBSCRIPTION_CONTINUE_ON_ERROR: "false",
       SNAPSHOT_THRESHOLD: "7",
       SNAPSHOT_MODE: "manual",
+      AGGREGATE_CACHE_SIZE: "0",
       AUDIT_SIGNING_KEY: signingKey,
       JWT_JWKS_URL: "https://login.example/jwks",
       JWT_ISSUER: "https://login.example",
@@ -133,7 +134,7 @@ describe("configuration", () => {
         backpressureThreshold: 0.5,
         continueOnError: false,
       },
-      snapshot: { threshold: 7, mode: "manual" },
+      snapshot: { threshold: 7, mode: "manual", heldMax: 0 },
       keys: {
         masterKeys: `env:1:${key}`,
         indexKey: key,
