@@ -1,3 +1,5 @@
+import type postgres from "postgres";
+
 import { createStates, type StatesOptions } from "#command/states.ts";
 import type { Pool } from "#store/pool.ts";
 
@@ -26,4 +28,12 @@ export function openTestStates(pool: Pool, changed: Partial<StatesOptions> = {})
   const { lines, log } = openLines();
   const given = { pool, mode: "sync", threshold: 100, heldMax: 1_000, meter, log } as const;
   return { ...createStates({ ...given, ...changed }), counts, lines };
+}
+
+/** Version, schema version and state of the stream's snapshot; undefined where it has none. */
+export async function storedSnapshot(sql: postgres.Sql, id: string) {
+  const [row] = await sql<{ version: number; schema: number; state: unknown }[]>`
+    select version::int, schema_version as schema, state from varve.snapshots
+     where aggregate_id = ${id}`;
+  return row && [row.version, row.schema, row.state];
 }
