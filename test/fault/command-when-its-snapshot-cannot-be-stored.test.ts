@@ -41,9 +41,9 @@ afterAll(async () => {
 });
 
 /** An instance that takes a snapshot before each answer. */
-function instance() {
+function instance(own: Pool = pool) {
   const groupCommit = createGroupCommit(pool);
-  const states = openTestStates(pool, { threshold: 1 });
+  const states = openTestStates(own, { threshold: 1 });
   return { ...openHandler(pool, keyring, groupCommit, states), states };
 }
 
@@ -92,11 +92,25 @@ test("command is answered in time when another session holds the snapshot's row"
   await rival.end({ timeout: 1 });
 });
 
+test("command is answered in time when no connection is free for its snapshot", async () => {
+  const tight = openTestPool(database.url, { size: 1 });
+  const query: Pool["query"] = (statement, ...rest) =>
+    (statement.name === "save_snapshot" ? tight : pool).query(statement, ...rest);
+  const { handle, states } = instance({ ...pool, query });
+  const busy = tight.query({ name: "sleep", text: "select pg_sleep(4)" }, []);
+  const startMs = performance.now();
+  expect(await handle(add("waiting", [1]))).toMatchObject({ kind: "accepted", version: 1 });
+  expect(performance.now() - startMs).toBeLessThan(limits.snapshotMs + SLACK_MS);
+  await busy;
+  expect(await states.drain(5_000)).toBe(true);
+  expect(await storedSnapshot(sql, "waiting")).toEqual([1, 1, countedUp([1])]);
+  await tight.close(1_000);
+});
+
 test("command is answered when the role may no longer store snapshots", async () => {
   const { handle, states } = instance();
   await sql`alter function varve.save_snapshot rename to save_snapshot_away`;
-  const outcome = await handle(add("refused", [1])).finally(
-    () => sql`alter function varve.save_snapshot_away rename to save_snapshot`,
-  );
+  const outcome = await handle(add("refused", [1]));
+  await sql`alter function varve.save_snapshot_away rename to save_snapshot`;
   expect([outcome.kind, states.counts["varve.snapshot.saves failed"]]).toEqual(["accepted", 1]);
 });
