@@ -25,7 +25,7 @@ import { connectionShares } from "#ops/config-pool.ts";
 import { migrationTarget, openDatabase, poolOptions } from "#ops/database.ts";
 import { developmentAccess } from "#ops/development-access.ts";
 import { developmentDirectory } from "#ops/development-database.ts";
-import { developmentKeys } from "#ops/development-keys.ts";
+import { keysOf } from "#ops/development-keys.ts";
 import { openKeyring } from "#ops/open-keyring.ts";
 import { version } from "#ops/version.ts";
 import { welcome } from "#ops/welcome.ts";
@@ -35,7 +35,10 @@ import { createApiKeyLookup } from "#store/api-keys.ts";
 import { ensureView } from "#store/documents.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
 import { assertMigrated, migrate } from "#store/migrate.ts";
-import { openPool, type Pool, type PoolOptions } from "#store/pool.ts";
+import { tablePoolOptions } from "#store/partitions/tables.ts";
+import { openPool, type Pool } from "#store/pool.ts";
+import { assertUnpooled } from "#store/pooler.ts";
+import type { WorkerOptions } from "#subscription/messages.ts";
 import { superviseWorker } from "#subscription/supervisor.ts";
 import { openLog, type ProcessLogger } from "#telemetry/log.ts";
 import { openMetrics } from "#telemetry/metrics.ts";
@@ -48,11 +51,16 @@ const OUTPUT_GRACE_MS = 250;
 /** What is left of the shutdown for closing pools. */
 const EXIT_RESERVE_MS = 2_000;
 
-const workerPool = (database: DatabaseConfig): PoolOptions =>
-  poolOptions(database, {
+/** What the worker thread is told. */
+const workerOptions = (config: Config, database: DatabaseConfig): WorkerOptions => ({
+  pool: poolOptions(database, {
     name: "worker",
     size: connectionShares(database.poolSize).worker,
-  });
+  }),
+  batchSize: config.subscription.batchSize,
+  continueOnError: config.subscription.continueOnError,
+  maintenance: { ...config.partitions, direct: tablePoolOptions(migrationTarget(database)) },
+});
 
 /** The pools of this thread. */
 function openPools(database: DatabaseConfig) {
@@ -71,17 +79,11 @@ async function prepareDatabase(database: DatabaseConfig, production: boolean, po
   const target = migrationTarget(database);
   if (production) await assertMigrated(target);
   else await migrate(target);
+  if (database.prepare) await assertUnpooled(pool);
   for (const { name, version: viewVersion, list } of aggregates.flatMap(({ views }) => views)) {
     const filterFields = Object.values(list?.filters ?? {}).map(({ field }) => field);
     await ensureView(pool, { name, version: viewVersion, filterFields });
   }
-}
-
-/** In development, keys that are not set are made once and kept. */
-async function withDevelopmentKeys(config: Config): Promise<Config["keys"]> {
-  const given = Object.entries(config.keys).filter(([, text]) => text !== undefined);
-  if (config.production) return config.keys;
-  return { ...(await developmentKeys(developmentDirectory)), ...Object.fromEntries(given) };
 }
 
 /** Opens the port. Throws `configuration-invalid` where it cannot be had. */
@@ -114,7 +116,7 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const { pool, queryPool, healthPool } = openPools(database);
 
   await prepareDatabase(database, config.production, pool);
-  const keyring = await openKeyring(await withDevelopmentKeys(config), pool);
+  const keyring = await openKeyring(await keysOf(config), pool);
   const groupCommit = createGroupCommit(pool);
   const states = createStates({ ...config.snapshot, pool, meter: metrics.meter, log });
   const findApiKey = createApiKeyLookup(queryPool);
@@ -148,10 +150,7 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   // After the port, since a start that fails on it must not hold leases; before any request, since
   // none is handled until this function waits.
   const worker = superviseWorker({
-    worker: {
-      pool: workerPool(database),
-      batchSize: config.subscription.batchSize,
-    },
+    worker: workerOptions(config, database),
     clock: monotonicMs,
     log: log.child({ thread: "worker" }),
     onGivenUp: giveUp,

@@ -16,7 +16,7 @@
  * What it does not do: HTTP, authorisation, validation of bodies.
  */
 import type { AnyAggregate, Command, DomainEvent, RejectionKind } from "#domain/decider.ts";
-import type { PastEvent } from "#domain/fold.ts";
+import type { PastEvent } from "#domain/upcast.ts";
 import { invariant } from "#kernel/errors.ts";
 import { streamName, uuidv7 } from "#kernel/ids.ts";
 import { limits } from "#kernel/limits.ts";
@@ -26,6 +26,7 @@ import type { Keyring } from "#pii/keyring.ts";
 import { sealedKeyIds } from "#pii/sealed-key-ids.ts";
 import type { Appended, IdempotencyClaim, NewEvent } from "#store/append.ts";
 import type { GroupCommit } from "#store/group-commit.ts";
+import { recordUnchanged } from "#store/idempotency.ts";
 import type { Pool } from "#store/pool.ts";
 
 import { createIdempotency } from "./idempotency.ts";
@@ -224,6 +225,19 @@ export function createCommandHandler(dependencies: CommandDependencies): Command
     return { kind: "accepted", version: outcome.version, position, events, replayed: false };
   };
 
+  /** An answer without events is kept for its key as well, unless the key has another by now. */
+  const kept = async (
+    { aggregate, aggregateId }: CommandRequest,
+    outcome: CommandOutcome | "replayed",
+    claim: IdempotencyClaim | undefined,
+  ): Promise<CommandOutcome | "replayed"> => {
+    if (claim === undefined || outcome === "replayed" || outcome.kind !== "accepted")
+      return outcome;
+    if (outcome.events.length > 0) return outcome;
+    const unchanged = { aggregateType: aggregate.type, aggregateId, version: outcome.version };
+    return (await recordUnchanged(pool, claim, unchanged)) ? outcome : "replayed";
+  };
+
   const decideAndStore = async (request: CommandRequest, claim: IdempotencyClaim | undefined) => {
     // 1. A state that is held will do where the append verifies it.
     const held = states.held(request);
@@ -236,7 +250,7 @@ export function createCommandHandler(dependencies: CommandDependencies): Command
     for (let attempts = 0; attempts < limits.decideAttempts; attempts += 1) {
       // 2. Load the stream and fold it.
       const outcome = await attempt(request, await states.load(request), claim);
-      if (outcome === "replayed" || outcome.kind !== "lost") return outcome;
+      if (outcome === "replayed" || outcome.kind !== "lost") return kept(request, outcome, claim);
       // 7. Somebody was faster: decide again on what is now.
       ({ version } = outcome);
     }

@@ -11,7 +11,8 @@
  * How it fails: `load` as `loadAggregate`. `advance` never does: the events are stored already.
  */
 import type { AnyAggregate } from "#domain/decider.ts";
-import { fold, type PastEvent } from "#domain/fold.ts";
+import { fold } from "#domain/fold.ts";
+import type { PastEvent } from "#domain/upcast.ts";
 import type { Meter } from "#kernel/log.ts";
 
 import { createHeldStates } from "./held-states.ts";

@@ -7,6 +7,7 @@ import {
   certificates,
   choice,
   databaseUrl,
+  directory,
   flag,
   fraction,
   keyRing,
@@ -69,10 +70,14 @@ export const environment = z.object({
     fallback: "embedded database",
     secret: "password",
   }),
-  DIRECT_DATABASE_URL: optional(databaseUrl(), "Postgres past any pooler, for migrations", {
-    fallback: "DATABASE_URL",
-    secret: "password",
-  }),
+  DIRECT_DATABASE_URL: optional(
+    databaseUrl(),
+    "Postgres past any pooler, for migrations and partitions",
+    {
+      fallback: "DATABASE_URL",
+      secret: "password",
+    },
+  ),
   REPLICA_DATABASE_URL: optional(
     databaseUrl(),
     "read replica that queries may use (no effect yet)",
@@ -141,7 +146,7 @@ export const environment = z.object({
   SUBSCRIPTION_CONTINUE_ON_ERROR: given(
     flag(),
     "true",
-    "`true` puts an event that cannot be handled aside as a dead letter; `false` stops there (no effect yet)",
+    "`true` puts an event that this program cannot read aside as a dead letter; `false` stops there",
   ),
 
   SNAPSHOT_THRESHOLD: given(whole(1, 1_000_000), "100", "events of a stream between snapshots"),
@@ -154,6 +159,16 @@ export const environment = z.object({
     whole(0, 1_000_000),
     "1000",
     "folded states of aggregates held in memory, up to 32 MiB; 0 holds none",
+  ),
+
+  ARCHIVE_DIR: optional(
+    directory(),
+    "absolute path of the folder that closed months are archived to; see `partitions archive`",
+  ),
+  EVENT_RETENTION_MONTHS: optional(
+    whole(1, 1_200),
+    "months that a closed month stays in the database before it goes to ARCHIVE_DIR",
+    { fallback: "for ever" },
   ),
 
   PII_MASTER_KEYS: optional(

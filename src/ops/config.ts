@@ -42,6 +42,7 @@ export type Config = {
     /** Folded states held in memory; 0 for none. */
     readonly heldMax: number;
   };
+  readonly partitions: PartitionConfig;
   readonly keys: KeyTexts;
   /** Undefined: only API keys are accepted. */
   readonly tokens: TokenConfig | undefined;
@@ -72,6 +73,13 @@ export type SubscriptionConfig = {
   readonly processingTimeoutMs: number;
   readonly backpressureThreshold: number;
   readonly continueOnError: boolean;
+};
+
+export type PartitionConfig = {
+  /** An absolute path; always there with `retentionMonths`. */
+  readonly archiveDirectory: string | undefined;
+  /** Undefined: every month stays. */
+  readonly retentionMonths: number | undefined;
 };
 
 /** Key material as text of the right shape; `pii/` turns it into keys. */
@@ -160,6 +168,10 @@ const toConfig = (read: Variables): Config => ({
     threshold: read.SNAPSHOT_THRESHOLD,
     mode: read.SNAPSHOT_MODE,
     heldMax: read.AGGREGATE_CACHE_SIZE,
+  },
+  partitions: {
+    archiveDirectory: read.ARCHIVE_DIR,
+    retentionMonths: read.EVENT_RETENTION_MONTHS,
   },
   keys: {
     masterKeys: read.PII_MASTER_KEYS,

@@ -48,7 +48,7 @@ async function take(pool: Pool, aggregate: AnyAggregate, id: string): Promise<ke
     return (await saveSnapshot(pool, snapshot)) ? "taken" : "unchanged";
   } catch (error) {
     // The one stream's matter: others can still be taken.
-    if (isCode(error, "partition-archived", "schema-behind")) return "unloadable";
+    if (isCode(error, "partition-archived", "schema-behind", "upcast-failed")) return "unloadable";
     throw error;
   }
 }

@@ -110,6 +110,16 @@ describe("a held state", () => {
     expect(await one.handle(add("keyed", [1]))).toMatchObject(accepted(3));
   });
 
+  test("keeps no answer for a key when nothing has verified it", async () => {
+    const [one, two] = [instance(), instance()];
+    await one.handle(add("kept", [1]));
+    await two.handle(add("kept", [1]));
+    const keyed = { ...add("kept", []), idempotency: { principal: "key:a", key: "k-2" } };
+    expect(await one.handle(keyed)).toMatchObject({ ...accepted(2), replayed: false });
+    await two.handle(add("kept", [1]));
+    expect(await two.handle(keyed)).toMatchObject({ ...accepted(2), events: [], replayed: true });
+  });
+
   test("costs none of the attempts when it turns out to be old", async () => {
     const [rival, one] = [instance(), instance()];
     await one.handle(add("raced", [1]));
