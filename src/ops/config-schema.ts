@@ -157,15 +157,16 @@ export const environment = z.object({
     "`true` puts an event that this program cannot read aside as a dead letter; `false` stops there",
   ),
 
-  SNAPSHOT_THRESHOLD: given(
-    whole(1, 1_000_000),
-    "100",
-    "events of a stream between snapshots (no effect yet)",
-  ),
+  SNAPSHOT_THRESHOLD: given(whole(1, 1_000_000), "100", "events of a stream between snapshots"),
   SNAPSHOT_MODE: given(
     choice("sync", "background", "manual"),
     "sync",
-    "whether a snapshot is taken with the append, after it, or on request only (no effect yet)",
+    "whether a snapshot is taken before the answer, after it, or by `varve snapshots take` only",
+  ),
+  AGGREGATE_CACHE_SIZE: given(
+    whole(0, 1_000_000),
+    "1000",
+    "folded states of aggregates held in memory, up to 32 MiB; 0 holds none",
   ),
 
   ARCHIVE_DIR: optional(

@@ -65,6 +65,7 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   claimSubjectKeys: `text → ${keyColumns}`,
   closePartitions: "integer, timestamptz → name text",
   createApiKey: "text, text, text, text → created boolean",
+  dropSnapshots: "text, text, integer → removed bigint",
   ensureNextPartition: "timestamptz → name text",
   endDetach: "none → ended bigint",
   ensurePartitions: "integer, timestamptz → name text",
@@ -87,6 +88,10 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   listKekIds: "none → kek_id text",
   listMigrations:
     "none → kind text, name text, checksum text, breaking boolean, applied_at timestamptz",
+  listSnapshots:
+    "none → aggregate_type text, schema_version integer, snapshots bigint, bytes bigint, oldest timestamptz, newest timestamptz",
+  listUnsnapshotted: "text, integer, bigint, text, integer → aggregate_id text",
+  loadAggregate: `text, text, integer, integer → stream_version bigint, snapshot_version bigint, snapshot_position bigint, snapshot_created_at timestamptz, snapshot_schema_version integer, state jsonb, ${eventColumns}`,
   listPartitions: `integer → ${partitionColumns}`,
   loadPartition: "uuid, text, text → reached bigint",
   markFrozen: "text → mark_frozen void",
@@ -119,6 +124,7 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   recordUpkeep: "text → failures integer",
   releaseLeases: "uuid → ended bigint",
   revokeApiKey: "text → revoked boolean",
+  saveSnapshot: "text, text, bigint, bigint, text, integer, text, text → saved boolean",
   verifyCheckpoints: "none → broken jsonb, total bigint",
   verifyCreatedAt: "timestamptz, timestamptz → broken jsonb, total bigint",
   verifyDeadLetters: "none → broken jsonb, total bigint",

@@ -5,13 +5,13 @@ import type { AnyAggregate } from "#domain/decider.ts";
 import { eventTypesOf } from "#domain/upcast.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
 import type { Pool } from "#store/pool.ts";
-import { createCommandHandler } from "#command/handle.ts";
 import { assertNothingLeftOpen, type TestDatabase } from "#test/database.ts";
 import { loans } from "#test/e2e/fixture/loans/loan.ts";
 import { appendAll } from "#test/support/appends.ts";
 import { openTestKeyring } from "#test/support/keyrings.ts";
 import { appendLoan, firstLoan, loansBefore, secondLoan, storedAs } from "#test/support/loans.ts";
 import { ensureViews, startLoop } from "#test/support/loops.ts";
+import { openHandler } from "#test/support/orders.ts";
 import { closeStore, openStore } from "#test/support/store.ts";
 import { until } from "#test/until.ts";
 
@@ -158,12 +158,7 @@ describe("a program that meets events newer than itself", () => {
     await meet();
     const keyring = await openTestKeyring(pool);
     const groupCommit = createGroupCommit(pool);
-    const handle = createCommandHandler({
-      pool,
-      groupCommit,
-      keyring,
-      onAppended: () => undefined,
-    });
+    const { handle } = openHandler(pool, keyring, groupCommit);
     const give = (aggregateId: string) =>
       handle({
         aggregate: loansBefore,
