@@ -51,11 +51,11 @@ function rights({ embedded, server }: Patient): Finding {
 }
 
 async function partitions(patient: Patient): Promise<Finding> {
-  const { attached, preparedUntil } = (await health(patient)).partitions;
+  const { attached, nextMissing, missingFrom, missingInSeconds } = (await health(patient))
+    .partitions;
   const remedy = "run `varve partitions ensure`";
-  if (preparedUntil === null) return fail("there is no partition", remedy);
-  const leftMs = Date.parse(preparedUntil) - Date.parse(patient.server.at);
-  const says = `${attached} attached, appends have a place until ${preparedUntil}`;
+  const leftMs = missingInSeconds * 1000;
+  const says = `${attached} attached, ${nextMissing} is the first that is missing, from ${missingFrom}`;
   if (leftMs < preparedFailMs) return fail(says, remedy);
   return leftMs < preparedWarnMs ? warn(says, remedy) : ok(says);
 }
