@@ -24,18 +24,22 @@ import { connectionShares } from "#ops/config-pool.ts";
 import { migrationTarget, openDatabase, poolOptions } from "#ops/database.ts";
 import { developmentAccess } from "#ops/development-access.ts";
 import { developmentDirectory } from "#ops/development-database.ts";
-import { developmentKeys } from "#ops/development-keys.ts";
+import { keysOf } from "#ops/development-keys.ts";
 import { openKeyring } from "#ops/open-keyring.ts";
 import { version } from "#ops/version.ts";
 import { welcome } from "#ops/welcome.ts";
+import type { Keyring } from "#pii/keyring.ts";
 import { createHealth } from "#query/health.ts";
+import { createLogReader } from "#query/log.ts";
 import { createQueryReader } from "#query/read.ts";
+import { createStreamReader } from "#query/streams.ts";
 import { createApiKeyLookup } from "#store/api-keys.ts";
 import { ensureView } from "#store/documents.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
 import { assertMigrated, migrate } from "#store/migrate.ts";
 import { tablePoolOptions } from "#store/partitions/tables.ts";
 import { openPool, type Pool } from "#store/pool.ts";
+import { assertUnpooled } from "#store/pooler.ts";
 import type { WorkerOptions } from "#subscription/messages.ts";
 import { superviseWorker } from "#subscription/supervisor.ts";
 import { openLog, type ProcessLogger } from "#telemetry/log.ts";
@@ -76,17 +80,11 @@ async function prepareDatabase(database: DatabaseConfig, production: boolean, po
   const target = migrationTarget(database);
   if (production) await assertMigrated(target);
   else await migrate(target);
+  if (database.prepare) await assertUnpooled(pool);
   for (const { name, version: viewVersion, list } of aggregates.flatMap(({ views }) => views)) {
     const filterFields = Object.values(list?.filters ?? {}).map(({ field }) => field);
     await ensureView(pool, { name, version: viewVersion, filterFields });
   }
-}
-
-/** In development, keys that are not set are made once and kept. */
-async function withDevelopmentKeys(config: Config): Promise<Config["keys"]> {
-  const given = Object.entries(config.keys).filter(([, text]) => text !== undefined);
-  if (config.production) return config.keys;
-  return { ...(await developmentKeys(developmentDirectory)), ...Object.fromEntries(given) };
 }
 
 /** Opens the port. Throws `configuration-invalid` where it cannot be had. */
@@ -99,28 +97,47 @@ function listen({ port, host }: Config, fetch: (request: Request) => Response | 
   }
 }
 
+/** What is read out, apart from health. */
+const openReaders = (pool: Pool, keyring: Keyring) => ({
+  reader: createQueryReader(pool, keyring),
+  streams: createStreamReader(pool),
+  logReader: createLogReader(pool),
+});
+
+/** Stops the server once it has answered, or the time is over. */
+async function endRequests(server: Bun.Server<undefined>, withinMs: number): Promise<void> {
+  // It listens on while requests are answered, so that a probe hears "not ready" and no refusal.
+  const until = monotonicMs() + withinMs;
+  while (server.pendingRequests > 0 && monotonicMs() < until) await sleep(limits.pollMsMin);
+  await server.stop(true);
+}
+
 /** Starts everything, and resolves with the way to stop it. */
 async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const startedAtMs = Date.now();
-  let draining = false;
+  const draining = new AbortController();
   const opened = await openDatabase(config.database, log);
   const database = opened.config;
   const { pool, queryPool, healthPool } = openPools(database);
 
   await prepareDatabase(database, config.production, pool);
-  const keyring = await openKeyring(await withDevelopmentKeys(config), pool);
+  const keyring = await openKeyring(await keysOf(config), pool);
   const groupCommit = createGroupCommit(pool);
   const findApiKey = createApiKeyLookup(queryPool);
   const health = createHealth(
     healthPool,
-    () => ({ startedAtMs, draining, worker: worker.status() }),
+    () => ({ startedAtMs, draining: draining.signal.aborted, worker: worker.status() }),
     Date.now,
   );
-  const hint = (position: number): void => worker.hint(position);
+  const readers = openReaders(queryPool, keyring);
+  const hint = (position: number): void => {
+    worker.hint(position);
+    readers.logReader.hint(position);
+  };
   const app = createApp({
     aggregates,
     handle: createCommandHandler({ pool, groupCommit, keyring, onAppended: hint }),
-    reader: createQueryReader(queryPool, keyring),
+    ...readers,
     authenticate: async (token) => {
       const key = await findApiKey(token);
       return key === undefined ? undefined : { id: `key:${key.keyId}`, scopes: key.scopes };
@@ -128,7 +145,8 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
     health: health.report,
     readiness: health.readiness,
     liveness: health.liveness,
-    isDraining: () => draining,
+    draining: draining.signal,
+    idleLimit: (request, seconds) => server.timeout(request, seconds),
     traced: (name, work) => inSpan(name, {}, work),
     traceparent,
     clock: Date.now,
@@ -149,15 +167,11 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   if (key !== undefined) welcome(server.url, key);
 
   return async (): Promise<void> => {
-    draining = true;
+    draining.abort();
     log.info({}, "draining");
     // Whoever still sends a body by then cannot keep the views from their last checkpoint.
     const rest = config.shutdownTimeoutMs - config.drainTimeoutMs - EXIT_RESERVE_MS;
-    const requestsMs = Math.max(rest, EXIT_RESERVE_MS);
-    // It listens on while requests are answered, so that a probe hears "not ready" and no refusal.
-    const until = monotonicMs() + requestsMs;
-    while (server.pendingRequests > 0 && monotonicMs() < until) await sleep(limits.pollMsMin);
-    await server.stop(true);
+    await endRequests(server, Math.max(rest, EXIT_RESERVE_MS));
     await groupCommit.drain();
     const drained = await worker.drain(config.drainTimeoutMs);
     if (!drained) log.warn({}, "the worker did not drain in time");

@@ -73,7 +73,7 @@ export function upcast(
   if (stored.schemaVersion === version) return accept(stored);
   let payload: unknown = stored.payload;
   for (let from = stored.schemaVersion; from !== version; from += 1) {
-    const step = Object.hasOwn(upcasters, from) ? upcasters[from] : undefined;
+    const step = upcasters[from];
     if (step === undefined) return refuse(unreadable("schema-behind", stored));
     try {
       payload = step(payload as never);

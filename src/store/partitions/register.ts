@@ -127,7 +127,7 @@ export async function holdPartition(
 
 /**
  * Makes the partitions of this month and `monthsAhead` more; returns the names of new ones. Throws
- * `clock-ahead` where the database's clock is not believed.
+ * `clock-ahead` where the database's clock is not to be believed, by `clock`.
  */
 export async function preparePartitions(
   pool: Pool,
@@ -140,13 +140,13 @@ export async function preparePartitions(
 }
 
 /**
- * Closes the months that have been over for `marginMs`; returns their names. Throws `clock-ahead`
- * where the database's clock is not believed.
+ * Closes the months that have been over for `marginMs`; returns their names. Throws `clock-ahead` where
+ * the database's clock is not to be believed, by `clock`.
  */
 export async function closePartitions(
   pool: Pool,
   marginMs: number,
-  clock: Clock = Date.now,
+  clock: Clock,
 ): Promise<readonly string[]> {
   const parameters = [marginMs, clockText(clock)];
   const rows = await pool.query<{ name: string }>(queries.closePartitions, parameters);
