@@ -3,6 +3,8 @@ import acquireLeases from "#sql/query/acquire_leases.sql" with { type: "text" };
 import appendEvents from "#sql/query/append_events.sql" with { type: "text" };
 import applyProjection from "#sql/query/apply_projection.sql" with { type: "text" };
 import benchCeiling from "#sql/query/bench_ceiling.sql" with { type: "text" };
+import benchFillMonth from "#sql/query/bench_fill_month.sql" with { type: "text" };
+import benchMakeMonths from "#sql/query/bench_make_months.sql" with { type: "text" };
 import claimCanary from "#sql/query/claim_canary.sql" with { type: "text" };
 import claimSubjectKeys from "#sql/query/claim_subject_keys.sql" with { type: "text" };
 import createApiKey from "#sql/query/create_api_key.sql" with { type: "text" };
@@ -34,6 +36,8 @@ export const queries = {
   appendEvents: statement("append_events", appendEvents),
   applyProjection: statement("apply_projection", applyProjection),
   benchCeiling: statement("bench_ceiling", benchCeiling),
+  benchFillMonth: statement("bench_fill_month", benchFillMonth),
+  benchMakeMonths: statement("bench_make_months", benchMakeMonths),
   claimCanary: statement("claim_canary", claimCanary),
   claimSubjectKeys: statement("claim_subject_keys", claimSubjectKeys),
   createApiKey: statement("create_api_key", createApiKey),

@@ -33,6 +33,8 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
     "text → append integer, outcome text, version bigint, position bigint, created_at timestamptz",
   applyProjection: "text, bigint, bigint, bigint, integer, text → applied boolean",
   benchCeiling: "integer, integer → events bigint",
+  benchFillMonth: "integer, integer, integer, integer, text → events bigint",
+  benchMakeMonths: "integer → name text",
   claimCanary: "text, text → claim_canary void",
   claimSubjectKeys: `text → ${keyColumns}`,
   createApiKey: "text, text, text, text → created boolean",

@@ -1,5 +1,6 @@
 import { defineVerb } from "#ops/cli-arguments.ts";
 import { type ExitCode, exitCodes, UsageError } from "#ops/exit.ts";
+import { catchInterrupts } from "#ops/interrupt.ts";
 import { writeLine } from "#ops/output.ts";
 import { serviceAccess } from "#ops/service-access.ts";
 
@@ -57,19 +58,3 @@ function wholeNumber(flag: string, text: string, max: number): number {
 /** A terminal that does not say its width would get a bar of one character a line. */
 const progressKind = (): "bar" | "lines" =>
   process.stderr.isTTY && process.stderr.columns > 0 ? "bar" : "lines";
-
-/**
- * A signal that fires at the first Ctrl-C; the second one ends the process without waiting for
- * answers. SIGTERM is taken alike, because the bar listens to it, and a signal that is listened to
- * ends nothing.
- */
-function catchInterrupts(): { readonly signal: AbortSignal; readonly release: () => void } {
-  const controller = new AbortController();
-  const interrupt = (): void => {
-    if (controller.signal.aborted) process.exit(exitCodes.interrupted);
-    controller.abort();
-  };
-  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
-  const release = (): void => void process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
-  return { signal: controller.signal, release };
-}
