@@ -34,7 +34,9 @@ import { createApiKeyLookup } from "#store/api-keys.ts";
 import { ensureView } from "#store/documents.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
 import { assertMigrated, migrate } from "#store/migrate.ts";
-import { openPool, type Pool, type PoolOptions } from "#store/pool.ts";
+import { tablePoolOptions } from "#store/partitions/tables.ts";
+import { openPool, type Pool } from "#store/pool.ts";
+import type { WorkerOptions } from "#subscription/messages.ts";
 import { superviseWorker } from "#subscription/supervisor.ts";
 import { openLog, type ProcessLogger } from "#telemetry/log.ts";
 import { inSpan, traceparent } from "#telemetry/trace.ts";
@@ -46,11 +48,15 @@ const OUTPUT_GRACE_MS = 250;
 /** What is left of the shutdown for closing pools. */
 const EXIT_RESERVE_MS = 2_000;
 
-const workerPool = (database: DatabaseConfig): PoolOptions =>
-  poolOptions(database, {
+/** What the worker thread is told. */
+const workerOptions = (config: Config, database: DatabaseConfig): WorkerOptions => ({
+  pool: poolOptions(database, {
     name: "worker",
     size: connectionShares(database.poolSize).worker,
-  });
+  }),
+  batchSize: config.subscription.batchSize,
+  maintenance: { ...config.partitions, direct: tablePoolOptions(migrationTarget(database)) },
+});
 
 /** The pools of this thread. */
 function openPools(database: DatabaseConfig) {
@@ -133,10 +139,7 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   // After the port, since a start that fails on it must not hold leases; before any request, since
   // none is handled until this function waits.
   const worker = superviseWorker({
-    worker: {
-      pool: workerPool(database),
-      batchSize: config.subscription.batchSize,
-    },
+    worker: workerOptions(config, database),
     clock: monotonicMs,
     log: log.child({ thread: "worker" }),
     onGivenUp: giveUp,

@@ -4,25 +4,31 @@
 --   batch jsonb: [{aggregateType, aggregateId, expectedVersion: n | 0 for none | null for any,
 --                  events: [{id, type, schemaVersion, timestamp, payload, metadata, subjectKeys}],
 --                  idempotency: null | {principal, key, fingerprint}}]
+--   app_clock timestamptz: the application's clock when it sent the batch; null: not compared
 --   → one row an append, in order: append (1-based), outcome,
 --       appended  version after it, position of its first event, created_at
 --       already   the same three, of the earlier call that appended these event ids
---       replayed  the idempotency key led to events before; version and position are null
+--       replayed  the idempotency key was recorded before; version and position are null
 --       conflict  version = the actual version (0 if there is no stream); with any version expected
 --                 only where another transaction made the stream at this moment: ask again
 --
 -- Promises: positions are dense and in commit order; in a stream, version order is position order;
--- created_at never runs back. Asking again after a lost reply is safe: the answer is "already".
+-- created_at never runs back and never falls into a month that is closed. Asking again after a lost
+-- reply is safe: the answer is "already".
 -- Index: streams_pkey, idempotency_pkey; events_YYYY_MM_position for the head;
--- events_YYYY_MM_stream
--- or events_YYYY_MM_event_id, of the stream's own months, only to recognise a repetition.
+-- events_YYYY_MM_stream or events_YYYY_MM_event_id, of the stream's own months, only to recognise a
+-- repetition.
 -- Locks: rows of streams that exist, of idempotency and of new streams, each in sorted order, then
--- the log lock, which is held for numbering, insert
--- and commit alone. Waits at most 5 s (55P03). Needs READ COMMITTED: under a snapshot of its own
--- the
--- head would be stale and numbers would repeat.
--- Errors: VA001 no partition for created_at (make it, ask again), VA002 isolation, VA003 bad batch.
-create or replace function varve.append_events(batch jsonb)
+-- the log lock, which is held for numbering, insert and commit alone. Waits at most 5 s (55P03).
+-- Needs READ COMMITTED: under a snapshot of its own the head would be stale and numbers would
+-- repeat.
+-- Errors: VA001 no partition for created_at (make it, ask again), VA002 isolation, VA003 bad batch,
+-- VA007 the clock must not be believed: nothing is numbered, while what was stored before is still
+-- recognised.
+
+-- The function before it had the application's clock; beside it, a call without one is ambiguous.
+drop function if exists varve.append_events(jsonb);
+create or replace function varve.append_events(batch jsonb, app_clock timestamptz default null)
 returns table (
   append integer, outcome text, version bigint, "position" bigint, created_at timestamptz
 )
@@ -60,6 +66,7 @@ declare
   earlier record;
   -- Not a record: where nothing is numbered, the statement that answers could not be parsed.
   head bigint;
+  layer_name text;
   layer record;
   stored_at timestamptz;
 begin
@@ -161,10 +168,6 @@ begin
   times := array_fill(null::timestamptz, array[cardinality(types)]);
   for n in 1 .. cardinality(types) loop
     continue when won[n] and (expected[n] is not null or actual[n] = 0);
-    if replayed[n] then
-      outcomes[n] := 'replayed';
-      continue;
-    end if;
     select s.version, date_trunc('month', s.first_at, 'UTC'),
         (date_trunc('month', s.last_at at time zone 'UTC') + interval '1 month') at time zone 'UTC'
       into stored_version, first_month, after_last_month
@@ -187,6 +190,8 @@ begin
       versions[n] := earlier.last_version;
       positions[n] := earlier.first_position;
       times[n] := earlier.stored_at;
+    elsif replayed[n] then
+      outcomes[n] := 'replayed';
     elsif not won[n] then
       outcomes[n] := 'conflict';
       -- What it was compared with: a stream that was made since may have the expected version.
@@ -211,19 +216,19 @@ begin
   if true = any (won) then
     -- 7. Number under the log lock. Each statement below sees what the last holder committed.
     perform pg_advisory_xact_lock(hashtextextended('varve.log', 0));
-    select h.position, greatest(h.created_at, clock_timestamp()) into head, stored_at
-      from varve.log_head() h;
-    select p.name, p.lower_bound, p.upper_bound, p.first_position into layer
-      from varve.event_partitions p
-      where p.lower_bound <= stored_at and stored_at < p.upper_bound and p.state = 'attached';
-    if not found then
+    select n.head, n.stored_at, n.layer into head, stored_at, layer_name
+      from varve.next_place(app_clock) n;
+    if layer_name is null then
       raise exception 'no partition for %', stored_at using errcode = 'VA001';
     end if;
+    select p.lower_bound, p.upper_bound, p.first_position into layer
+      from varve.event_partitions p
+      where p.name = layer_name;
     if layer.first_position is null then
       update varve.event_partitions p set last_position = head
         where p.first_position is not null and p.last_position is null;
       update varve.event_partitions p set first_position = head + 1
-        where p.name = layer.name;
+        where p.name = layer_name;
     end if;
     -- The bounds of a stream hold its events to the month, even where the clock was set.
     if at < layer.lower_bound or at >= layer.upper_bound then

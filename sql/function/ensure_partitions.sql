@@ -37,16 +37,7 @@ begin
       to_char(upper_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"+00"')
     );
     -- Made apart and attached: CREATE TABLE ... PARTITION OF would lock out every reader.
-    execute format('create table varve.%I (like varve.events including defaults)', partition_name);
-    execute format(
-      'create unique index %I on varve.%I (position)',
-      partition_name || '_position', partition_name);
-    execute format(
-      'create unique index %I on varve.%I (aggregate_type, aggregate_id, version)',
-      partition_name || '_stream', partition_name);
-    execute format(
-      'create unique index %I on varve.%I (event_id)',
-      partition_name || '_event_id', partition_name);
+    perform varve.make_partition(partition_name);
     execute format('alter table varve.events attach partition varve.%I for values %s',
       partition_name, bounds);
     insert into varve.event_partitions (name, lower_bound, upper_bound)

@@ -1,8 +1,10 @@
 -- The end of the log: the last position ever given out and its created_at; 0 and null before the
--- first event. It looks at the newest partition that holds events; where that one is archived, the
--- register remembers its last position. Exact under the log lock, else as of the statement.
+-- first event. It looks at the newest partition that has held events; where that one is not
+-- attached, the register remembers its last position, and no event of it is later than its end.
+-- Exact under the log lock, else as of the statement.
 --   no parameters → one row (position bigint, created_at timestamptz)
--- Error VA005: the newest partition has lost its events; numbering on would give positions twice.
+-- Error VA005: neither the newest partition nor the register knows its last position; numbering on
+-- would give positions twice.
 -- Index: events_YYYY_MM_position, backwards, one row. Locks: none. Reads only.
 create or replace function varve.log_head(out "position" bigint, out created_at timestamptz)
 language plpgsql stable security definer
@@ -23,12 +25,13 @@ begin
       'select e.position, e.created_at from varve.%I e order by e.position desc limit 1',
       newest.name
     ) into position, created_at;
-    if position is null then
-      raise exception 'partition % holds no events', newest.name using errcode = 'VA005';
-    end if;
   else
     position := newest.last_position;
     created_at := newest.upper_bound;
+  end if;
+  if position is null then
+    raise exception 'the last position of partition % is not known', newest.name
+      using errcode = 'VA005';
   end if;
 end
 $$;

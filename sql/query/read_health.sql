@@ -1,5 +1,6 @@
 -- Reads what health tells of the database.
---   none → head bigint; settings, partitions and subscriptions as jsonb; one row
+--   $1 the application's clock: timestamptz → head bigint; settings, clock, partitions and
+--     subscriptions as jsonb; one row
 -- Index: the head's, else tables of a handful of rows. Locks: none. Idempotent: reads only.
 select
   h.position as head,
@@ -9,6 +10,10 @@ select
     'synchronousCommit', current_setting('synchronous_commit'),
     'version', current_setting('server_version')
   ) as settings,
+  jsonb_build_object(
+    'skewSeconds', extract(epoch from clock_timestamp() - $1::timestamptz),
+    'appendsStopped', varve.is_clock_ahead(clock_timestamp(), h.created_at, $1::timestamptz)
+  ) as clock,
   (
     select jsonb_build_object(
         'attached', count(*),

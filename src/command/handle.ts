@@ -25,6 +25,7 @@ import type { Keyring } from "#pii/keyring.ts";
 import { sealedKeyIds } from "#pii/sealed-key-ids.ts";
 import type { IdempotencyClaim, NewEvent } from "#store/append.ts";
 import type { GroupCommit } from "#store/group-commit.ts";
+import { recordUnchanged } from "#store/idempotency.ts";
 import type { Pool } from "#store/pool.ts";
 
 import { createIdempotency } from "./idempotency.ts";
@@ -169,6 +170,9 @@ export function createCommandHandler(dependencies: CommandDependencies): Command
     }
     const { version, position } = loaded;
     if (decision.value.length === 0) {
+      const unchanged = { aggregateType: aggregate.type, aggregateId, version };
+      if (claim !== undefined && !(await recordUnchanged(pool, claim, unchanged)))
+        return "replayed";
       return { kind: "accepted", version, position, events: [], replayed: false };
     }
     invariant(!subjectless, "personal data of nobody was accepted");

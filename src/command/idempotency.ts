@@ -4,7 +4,8 @@
  * The key is recorded in the statement that appends, so that a command and its key are stored together
  * or not at all, whichever instance, before or after a restart. What is kept is a pointer to the
  * events, from which the answer is made again, and a keyed hash of the request: a bare one would
- * let names and addresses be guessed. Commands that stored nothing are simply decided again.
+ * let names and addresses be guessed. A command that changed nothing points behind the version at
+ * which it was decided. Rejections are not kept: they are decided again, on what is then.
  */
 import type { Keyring } from "#pii/keyring.ts";
 import type { IdempotencyClaim } from "#store/append.ts";
@@ -28,19 +29,19 @@ export function createIdempotency(pool: Pool, keyring: Keyring) {
     const result = await findIdempotentResult(pool, claim.principal, claim.key);
     if (result === undefined) return undefined;
     if (result.fingerprint !== claim.fingerprint) return { kind: "idempotency-key-reused" };
-    const last = result.events.at(-1);
-    if (last === undefined) return undefined;
-    const { version, position } = last;
-    return { kind: "accepted", version, position, events: result.events, replayed: true };
+    const { version, position, events } = result;
+    return { kind: "accepted", version, position, events, replayed: true };
   };
 
   const once = async (claim: IdempotencyClaim, run: Run): Promise<CommandOutcome> => {
     const first = await earlier(claim);
     if (first !== undefined) return first;
     const outcome = await run(claim);
-    if (outcome !== "replayed") return outcome;
-    // Another instance was faster with the same key; now its events are there.
-    return (await earlier(claim)) ?? { kind: "idempotency-in-progress" };
+    if (outcome !== "replayed" && outcome.kind === "accepted") return outcome;
+    // Another instance may have been faster with the same key: what stood in the way is its answer.
+    const faster = await earlier(claim);
+    if (faster !== undefined) return faster;
+    return outcome === "replayed" ? { kind: "idempotency-in-progress" } : outcome;
   };
 
   return async (request: CommandRequest, run: Run): Promise<CommandOutcome> => {

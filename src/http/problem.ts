@@ -27,6 +27,8 @@ type Kind = {
 const SOON_S = 2;
 /** This instance goes away; the platform has routed around it by then. */
 const ELSEWHERE_S = 5;
+/** Somebody has to set a clock. */
+const BY_HAND_S = 60;
 
 export const problems = {
   "malformed-json": {
@@ -120,6 +122,13 @@ export const problems = {
       "The command may have been stored. Repeat it with the same Idempotency-Key, or read first.",
     retryAfter: SOON_S,
   },
+  "clock-ahead": {
+    status: 503,
+    title: "The database's clock is ahead",
+    detail:
+      "It is over an hour past the last event and the service's clock. Nothing was stored, and nothing will be until the clock is right.",
+    retryAfter: BY_HAND_S,
+  },
   "shutting-down": {
     status: 503,
     title: "The instance is shutting down",
@@ -141,6 +150,7 @@ export const failures: Readonly<Record<ErrorCode, Failure>> = {
   "database-timeout": ["database-timeout", "warn"],
   "outcome-unknown": ["outcome-unknown", "error"],
   "shutting-down": ["shutting-down", "none"],
+  "clock-ahead": ["clock-ahead", "error"],
   // The next instance, the next minute or the next release can answer these.
   "partition-missing": ["database-unavailable", "error"],
   "partition-archived": ["database-unavailable", "error"],
@@ -157,6 +167,9 @@ export const failures: Readonly<Record<ErrorCode, Failure>> = {
   "sealed-value-tampered": ["internal", "alert"],
   // These belong to the start of a process and cannot meet a request but by a bug.
   "migration-edited": ["internal", "error"],
+  "partition-kept": ["internal", "error"],
+  "partition-busy": ["internal", "error"],
+  "archive-damaged": ["internal", "error"],
   "configuration-invalid": ["internal", "error"],
   "service-unavailable": ["internal", "error"],
 };

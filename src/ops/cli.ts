@@ -39,6 +39,7 @@ export const verbs: Verbs = {
   demo: async () => (await import("./demo/demo-verb.ts")).demoVerb,
   keys: async () => (await import("./keys-verb.ts")).keysVerb,
   migrate: async () => (await import("./migrate-verb.ts")).migrateVerb,
+  partitions: async () => (await import("./partitions-verb.ts")).partitionsVerb,
 };
 
 /** Where a command line writes, and the environment that it sees. Tests give their own. */

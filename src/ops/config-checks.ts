@@ -16,6 +16,7 @@ export function crossFaults(
     ...missingInProduction(read),
     ...missingOfTokens(read),
     drainTooLong(read),
+    nowhereToArchive(read, faulty),
     batchTooLarge(read),
     shareTooSmall(read),
     uselessCertificates(read, faulty),
@@ -54,6 +55,16 @@ function drainTooLong(read: ReadVariables): ConfigFault | undefined {
   const { DRAIN_TIMEOUT_MS: drain, SHUTDOWN_TIMEOUT_MS: shutdown } = read;
   return drain !== undefined && shutdown !== undefined && drain >= shutdown
     ? { name: "DRAIN_TIMEOUT_MS", message: "must be below SHUTDOWN_TIMEOUT_MS, which contains it" }
+    : undefined;
+}
+
+function nowhereToArchive(
+  read: ReadVariables,
+  faulty: ReadonlySet<VariableName>,
+): ConfigFault | undefined {
+  const { ARCHIVE_DIR: directory, EVENT_RETENTION_MONTHS: months } = read;
+  return months !== undefined && directory === undefined && !faulty.has("ARCHIVE_DIR")
+    ? { name: "ARCHIVE_DIR", message: "must be set when EVENT_RETENTION_MONTHS is" }
     : undefined;
 }
 

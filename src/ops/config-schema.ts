@@ -7,6 +7,7 @@ import {
   certificates,
   choice,
   databaseUrl,
+  directory,
   flag,
   fraction,
   keyRing,
@@ -69,10 +70,14 @@ export const environment = z.object({
     fallback: "embedded database",
     secret: "password",
   }),
-  DIRECT_DATABASE_URL: optional(databaseUrl(), "Postgres past any pooler, for migrations", {
-    fallback: "DATABASE_URL",
-    secret: "password",
-  }),
+  DIRECT_DATABASE_URL: optional(
+    databaseUrl(),
+    "Postgres past any pooler, for migrations and partitions",
+    {
+      fallback: "DATABASE_URL",
+      secret: "password",
+    },
+  ),
   REPLICA_DATABASE_URL: optional(
     databaseUrl(),
     "read replica that queries may use (no effect yet)",
@@ -153,6 +158,16 @@ export const environment = z.object({
     choice("sync", "background", "manual"),
     "sync",
     "whether a snapshot is taken with the append, after it, or on request only (no effect yet)",
+  ),
+
+  ARCHIVE_DIR: optional(
+    directory(),
+    "absolute path of the folder that closed months are archived to; see `partitions archive`",
+  ),
+  EVENT_RETENTION_MONTHS: optional(
+    whole(1, 1_200),
+    "months that a closed month stays in the database before it goes to ARCHIVE_DIR",
+    { fallback: "for ever" },
   ),
 
   PII_MASTER_KEYS: optional(

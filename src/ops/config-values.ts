@@ -44,6 +44,10 @@ export const flag = () => choice("true", "false").transform((text) => text === "
 export const word = () =>
   z.string().regex(/^[!-~]{1,255}$/, "must be 1 to 255 printable characters without spaces");
 
+/** An absolute path. */
+export const directory = () =>
+  z.string().regex(/^\/[^\0\r\n]{0,1023}$/, "must be an absolute path");
+
 /** An http or https URL. */
 export const webUrl = () =>
   z.string().refine((text) => ["http:", "https:"].includes(parsed(text)?.protocol ?? ""), {

@@ -40,6 +40,7 @@ export type Config = {
     readonly threshold: number;
     readonly mode: Variables["SNAPSHOT_MODE"];
   };
+  readonly partitions: PartitionConfig;
   readonly keys: KeyTexts;
   /** Undefined: only API keys are accepted. */
   readonly tokens: TokenConfig | undefined;
@@ -70,6 +71,13 @@ export type SubscriptionConfig = {
   readonly processingTimeoutMs: number;
   readonly backpressureThreshold: number;
   readonly continueOnError: boolean;
+};
+
+export type PartitionConfig = {
+  /** An absolute path; always there with `retentionMonths`. */
+  readonly archiveDirectory: string | undefined;
+  /** Undefined: every month stays. */
+  readonly retentionMonths: number | undefined;
 };
 
 /** Key material as text of the right shape; `pii/` turns it into keys. */
@@ -155,6 +163,10 @@ const toConfig = (read: Variables): Config => ({
     continueOnError: read.SUBSCRIPTION_CONTINUE_ON_ERROR,
   },
   snapshot: { threshold: read.SNAPSHOT_THRESHOLD, mode: read.SNAPSHOT_MODE },
+  partitions: {
+    archiveDirectory: read.ARCHIVE_DIR,
+    retentionMonths: read.EVENT_RETENTION_MONTHS,
+  },
   keys: {
     masterKeys: read.PII_MASTER_KEYS,
     indexKey: read.PII_INDEX_KEY,

@@ -20,6 +20,7 @@ import { limits } from "#kernel/limits.ts";
 import { readHealth, type DatabaseHealth } from "#store/health.ts";
 import type { Pool } from "#store/pool.ts";
 
+import { clockHealth } from "./clock-health.ts";
 import type {
   HealthReport,
   HealthStatus,
@@ -145,8 +146,13 @@ function healthReport(
   const count = (status: HealthStatus): number =>
     subscriptions.filter((subscription) => subscription.status === status).length;
   const own = reached && running ? "healthy" : "unhealthy";
+  const clock = reached ? clockHealth(database.clock) : undefined;
   return {
-    status: worst([own, ...subscriptions.map(({ status }) => status)]),
+    status: worst([
+      own,
+      clock?.status ?? "unhealthy",
+      ...subscriptions.map(({ status }) => status),
+    ]),
     running,
     subscriptionCount: subscriptions.length,
     healthyCount: count("healthy"),
@@ -158,7 +164,13 @@ function healthReport(
     uptimeSeconds: (nowMs - startedAtMs) / 1000,
     timestamp: timestamp(nowMs),
     database: reached
-      ? { reachable: true, head: database.head, durable: isDurable(database), ...database.settings }
+      ? {
+          reachable: true,
+          head: database.head,
+          durable: isDurable(database),
+          ...database.settings,
+          clock: clock?.report,
+        }
       : { reachable: false, error: database },
     partitions: reached ? database.partitions : {},
     subscriptions,
@@ -184,11 +196,11 @@ function livenessReport({ worker }: ProcessView, nowMs: number): LivenessReport 
 }
 
 /** Looks at the database; everybody who asks while a look is under way gets the same one. */
-function createLook(pool: Pool) {
+function createLook(pool: Pool, clock: Clock) {
   let underWay: Promise<DatabaseHealth | string> | undefined;
   const look = async (): Promise<DatabaseHealth | string> => {
     try {
-      return await readHealth(pool, limits.healthMs);
+      return await readHealth(pool, clock, limits.healthMs);
     } catch (error) {
       if (error instanceof VarveError) return error.code;
       throw error;
@@ -205,12 +217,14 @@ function createLook(pool: Pool) {
 
 /** Makes the three reports. `pool` should be one that nobody else uses. */
 export function createHealth(pool: Pool, view: () => ProcessView, clock: Clock): Health {
-  const look = createLook(pool);
+  const look = createLook(pool, clock);
 
   const notReady = async (): Promise<string | undefined> => {
     if (view().draining) return "shutting down";
     const database = await look();
     if (typeof database === "string") return database;
+    const clock = clockHealth(database.clock);
+    if (clock.status === "unhealthy") return clock.report.reason ?? undefined;
     return isRunning(view()) ? undefined : "the worker is not running";
   };
 

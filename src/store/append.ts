@@ -1,3 +1,4 @@
+import { monotonicMs, type Clock } from "#kernel/clock.ts";
 import { invariant, isCode } from "#kernel/errors.ts";
 import { limits } from "#kernel/limits.ts";
 
@@ -46,7 +47,7 @@ export type Appended = {
 
 /** `version` is the actual version; 0 where there is no stream. Nothing was stored. */
 export type Conflict = { readonly outcome: "conflict"; readonly version: number };
-/** The idempotency key led to events before; nothing was stored now. */
+/** The idempotency key was recorded before; nothing was stored now. */
 export type Replayed = { readonly outcome: "replayed" };
 export type AppendOutcome = Appended | Conflict | Replayed;
 
@@ -70,30 +71,46 @@ const outcomeOf = (row: OutcomeRow): AppendOutcome => {
   };
 };
 
-/** Makes the partitions of this month and `monthsAhead` more; returns the names of new ones. */
-export async function ensurePartitions(
-  pool: Pool,
-  monthsAhead: number,
-): Promise<readonly string[]> {
-  const rows = await pool.query<{ name: string }>(queries.ensurePartitions, [monthsAhead]);
-  return rows.map((row) => row.name);
+/** The application's clock, at this moment, as a parameter. */
+export const clockText = (clock: Clock): string => new Date(clock()).toISOString();
+
+/**
+ * Makes the partition that the next event needs. Whoever changes the schema at this moment is waited
+ * for, a lock time-out after the other, as long as an append may take.
+ */
+async function ensureNextPartition(pool: Pool, clock: Clock): Promise<void> {
+  const until = monotonicMs() + limits.appendMs;
+  for (;;) {
+    try {
+      await pool.query(queries.ensureNextPartition, [clockText(clock)], limits.appendMs);
+      return;
+    } catch (error) {
+      if (!isCode(error, "database-timeout") || monotonicMs() >= until) throw error;
+    }
+  }
 }
 
 /**
  * Appends a batch, whose JSON text the caller has made, in one statement; one outcome an append,
- * in order. Each append must be of a stream of its own. Throws VarveError; where `replyWasLost`
- * says so, asking again with the same batch finds out what happened.
+ * in order. Each append must be of a stream of its own. `clock` is compared with the database's own.
+ * Throws VarveError; where `replyWasLost` says so, asking again with the same batch finds out what
+ * happened. `clock-ahead` means that nothing of the batch was stored by this call.
  */
-export async function appendBatch(pool: Pool, batch: string): Promise<readonly AppendOutcome[]> {
+export async function appendBatch(
+  pool: Pool,
+  batch: string,
+  clock: Clock = Date.now,
+): Promise<readonly AppendOutcome[]> {
   const call = async () => {
-    const rows = await pool.query<OutcomeRow>(queries.appendEvents, [batch], limits.appendMs);
+    const parameters = [batch, clockText(clock)];
+    const rows = await pool.query<OutcomeRow>(queries.appendEvents, parameters, limits.appendMs);
     return rows.map(outcomeOf);
   };
   try {
     return await call();
   } catch (error) {
     if (!isCode(error, "partition-missing")) throw error;
-    await ensurePartitions(pool, 0);
+    await ensureNextPartition(pool, clock);
     return call();
   }
 }

@@ -45,6 +45,7 @@ export function connect(options: PoolOptions) {
       application_name: options.applicationName,
       TimeZone: "UTC",
       statement_timeout: options.statementTimeoutMs,
+      ...options.settings,
     },
   });
 }

@@ -11,12 +11,13 @@
  * batch of its own, so that none fails because of its neighbour.
  *
  * How it fails: `database-timeout` (nothing was stored: the queue is full or a lock was not free),
- * `database-unavailable` (nothing was stored), `outcome-unknown` (asked again for as long as the
- * limit allows; repeating the append with the same event ids is safe), `invalid-data`.
+ * `database-unavailable` (nothing was stored), `clock-ahead` (nothing was stored, and nothing will be
+ * until the database's clock is right), `outcome-unknown` (asked again for as long as the limit
+ * allows; repeating the append with the same event ids is safe), `invalid-data`.
  *
  * What it does not do: decide again after a conflict. That is the command's matter.
  */
-import { monotonicMs, sleep } from "#kernel/clock.ts";
+import { type Clock, monotonicMs, sleep } from "#kernel/clock.ts";
 import { invariant, isCode, VarveError } from "#kernel/errors.ts";
 import { streamName } from "#kernel/ids.ts";
 import { limits } from "#kernel/limits.ts";
@@ -32,6 +33,13 @@ export type GroupCommit = {
   readonly drain: () => Promise<void>;
 };
 
+export type GroupCommitOptions = {
+  /** What the database's clock is compared with. Default: the machine's. */
+  readonly clock?: Clock;
+  /** How long a lost reply is asked for. Default: the limit. */
+  readonly lostReplyMs?: number;
+};
+
 type Entry = {
   readonly stream: string;
   readonly anyVersion: boolean;
@@ -42,17 +50,20 @@ type Entry = {
 /** Between two looks for a lost reply: the database is coming back, or is not. */
 const ASK_AGAIN_MS = 200;
 
+type Sender = { readonly pool: Pool } & Required<GroupCommitOptions>;
+
 /** Answers a batch or throws; a lost reply is asked again until the limit. */
-async function ask(pool: Pool, batch: readonly Entry[]): Promise<readonly AppendOutcome[]> {
+async function ask(sender: Sender, batch: readonly Entry[]): Promise<readonly AppendOutcome[]> {
   const text = `[${batch.map((entry) => entry.json).join(",")}]`;
-  const until = monotonicMs() + limits.lostReplyMs;
+  const until = monotonicMs() + sender.lostReplyMs;
   let unknown = false;
   for (;;) {
     try {
-      return await appendBatch(pool, text);
+      return await appendBatch(sender.pool, text, sender.clock);
     } catch (error) {
       unknown ||= replyWasLost(error);
-      const passing = isCode(error, "database-unavailable", "database-timeout");
+      // Once a reply was lost, only an answer can tell that nothing was stored.
+      const passing = isCode(error, "database-unavailable", "database-timeout", "clock-ahead");
       if (!unknown || !passing) throw error;
       if (monotonicMs() >= until) {
         throw new VarveError("outcome-unknown", "the reply to an append was lost", {}, error);
@@ -63,15 +74,15 @@ async function ask(pool: Pool, batch: readonly Entry[]): Promise<readonly Append
 }
 
 /** Gives every entry its outcome. Never throws. */
-async function settle(pool: Pool, batch: readonly Entry[]): Promise<void> {
+async function settle(sender: Sender, batch: readonly Entry[]): Promise<void> {
   try {
-    const outcomes = await ask(pool, batch);
+    const outcomes = await ask(sender, batch);
     invariant(outcomes.length === batch.length, "a batch needs one outcome an append");
     for (const [index, entry] of batch.entries()) {
       const outcome = outcomes[index];
       invariant(outcome !== undefined, "a batch needs one outcome an append");
       // Somebody else made the stream at the same moment; any version still fits.
-      if (entry.anyVersion && outcome.outcome === "conflict") await settle(pool, [entry]);
+      if (entry.anyVersion && outcome.outcome === "conflict") await settle(sender, [entry]);
       else entry.outcome.resolve(outcome);
     }
   } catch (error) {
@@ -82,8 +93,8 @@ async function settle(pool: Pool, batch: readonly Entry[]): Promise<void> {
     }
     // One of them is bad: halving finds it in log n calls, and the others succeed.
     const middle = Math.ceil(batch.length / 2);
-    await settle(pool, batch.slice(0, middle));
-    await settle(pool, batch.slice(middle));
+    await settle(sender, batch.slice(0, middle));
+    await settle(sender, batch.slice(middle));
   }
 }
 
@@ -134,7 +145,11 @@ function createQueue() {
 }
 
 /** One for each process: two would only wait for each other. */
-export function createGroupCommit(pool: Pool): GroupCommit {
+export function createGroupCommit(
+  pool: Pool,
+  { clock = Date.now, lostReplyMs = limits.lostReplyMs }: GroupCommitOptions = {},
+): GroupCommit {
+  const sender = { pool, clock, lostReplyMs };
   const queue = createQueue();
   let inFlight = 0;
   let draining = false;
@@ -145,7 +160,7 @@ export function createGroupCommit(pool: Pool): GroupCommit {
       const batch = queue.take();
       if (batch.length === 0) break;
       inFlight += 1;
-      void settle(pool, batch).then(() => {
+      void settle(sender, batch).then(() => {
         inFlight -= 1;
         queue.done(batch);
         pump();

@@ -1,3 +1,6 @@
+import type { Clock } from "#kernel/clock.ts";
+
+import { clockText } from "./append.ts";
 import type { Pool, Row } from "./pool.ts";
 import { queries } from "./statements.ts";
 
@@ -10,6 +13,12 @@ export type DatabaseHealth = {
     readonly fullPageWrites: string;
     readonly synchronousCommit: string;
     readonly version: string;
+  };
+  readonly clock: {
+    /** The database's clock less the application's. */
+    readonly skewSeconds: number;
+    /** No event is numbered: the database's clock is too far ahead to be believed. */
+    readonly appendsStopped: boolean;
   };
   readonly partitions: {
     readonly attached: number;
@@ -33,9 +42,14 @@ export type DatabaseHealth = {
   }[];
 };
 
-/** One look at the database within `deadlineMs`. Throws what the pool throws. */
-export async function readHealth(pool: Pool, deadlineMs: number): Promise<DatabaseHealth> {
-  const [row] = await pool.query<Row & DatabaseHealth>(queries.readHealth, [], deadlineMs);
+/** One look at the database within `deadlineMs`, compared with `clock`. Throws what the pool throws. */
+export async function readHealth(
+  pool: Pool,
+  clock: Clock,
+  deadlineMs: number,
+): Promise<DatabaseHealth> {
+  const parameters = [clockText(clock)];
+  const [row] = await pool.query<Row & DatabaseHealth>(queries.readHealth, parameters, deadlineMs);
   if (row === undefined) throw new Error("the health query has one row");
   return row;
 }

@@ -20,6 +20,7 @@ import postgres from "postgres";
 
 import { VarveError } from "#kernel/errors.ts";
 
+import { monthsAhead } from "./partitions/register.ts";
 import type { PoolOptions } from "./pool.ts";
 import { functions, migrations, type SqlFile } from "./sql-files.ts";
 import { translate } from "./sqlstate.ts";
@@ -47,8 +48,6 @@ type Connection = ReturnType<typeof connect>;
 
 /** Another instance may be in the middle of a long migration: wait for it this long. */
 const LOCK_TIMEOUT_MS = 5 * 60_000;
-/** This month and two more: a service that is migrated once a month never meets a missing one. */
-const MONTHS_AHEAD = 2;
 /** Raised by the guard in front of a migration that somebody else has applied meanwhile. */
 const ALREADY_APPLIED = "VA010";
 
@@ -171,7 +170,7 @@ export function migrate(target: Target): Promise<readonly string[]> {
         [
           lock,
           ...changed.flatMap((file) => [file.text, record("function", file)]),
-          `select varve.ensure_partitions(clock_timestamp(), ${MONTHS_AHEAD});`,
+          `select varve.ensure_partitions(clock_timestamp(), ${monthsAhead});`,
           "select varve.grant_rights();",
         ].join("\n"),
       )

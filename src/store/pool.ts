@@ -36,6 +36,8 @@ export type PoolOptions = {
   readonly acquireTimeoutMs: number;
   /** Named prepared statements; off behind a pooler in transaction mode. */
   readonly prepare: boolean;
+  /** More of what the server should set for the session. */
+  readonly settings?: Readonly<Record<string, string | number>>;
   readonly ssl?: postgres.Options<Record<string, never>>["ssl"];
 };
 

@@ -5,6 +5,9 @@ const meanings: readonly (readonly [prefix: string, code: ErrorCode])[] = [
   ["VA001", "partition-missing"],
   ["VA004", "partition-archived"],
   ["VA006", "schema-behind"],
+  ["VA007", "clock-ahead"],
+  ["VA020", "lease-lost"],
+  ["VA021", "archive-damaged"],
   ["VA", "database-refused"],
   ["08", "database-unavailable"],
   ["53", "database-unavailable"], // out of connections, disk or memory

@@ -1,13 +1,21 @@
 /** Every statement that the program sends, one file each under sql/query. */
 import acquireLeases from "#sql/query/acquire_leases.sql" with { type: "text" };
+import acquirePartitionLease from "#sql/query/acquire_partition_lease.sql" with { type: "text" };
 import appendEvents from "#sql/query/append_events.sql" with { type: "text" };
 import applyProjection from "#sql/query/apply_projection.sql" with { type: "text" };
+import attachPartition from "#sql/query/attach_partition.sql" with { type: "text" };
+import beginArchive from "#sql/query/begin_archive.sql" with { type: "text" };
+import beginRestore from "#sql/query/begin_restore.sql" with { type: "text" };
 import benchCeiling from "#sql/query/bench_ceiling.sql" with { type: "text" };
 import benchFillMonth from "#sql/query/bench_fill_month.sql" with { type: "text" };
 import benchMakeMonths from "#sql/query/bench_make_months.sql" with { type: "text" };
 import claimCanary from "#sql/query/claim_canary.sql" with { type: "text" };
+import claimIdempotency from "#sql/query/claim_idempotency.sql" with { type: "text" };
 import claimSubjectKeys from "#sql/query/claim_subject_keys.sql" with { type: "text" };
+import closePartitions from "#sql/query/close_partitions.sql" with { type: "text" };
 import createApiKey from "#sql/query/create_api_key.sql" with { type: "text" };
+import endDetach from "#sql/query/end_detach.sql" with { type: "text" };
+import ensureNextPartition from "#sql/query/ensure_next_partition.sql" with { type: "text" };
 import ensurePartitions from "#sql/query/ensure_partitions.sql" with { type: "text" };
 import ensureView from "#sql/query/ensure_view.sql" with { type: "text" };
 import expireIdempotency from "#sql/query/expire_idempotency.sql" with { type: "text" };
@@ -15,15 +23,22 @@ import findActiveKeys from "#sql/query/find_active_keys.sql" with { type: "text"
 import findApiKey from "#sql/query/find_api_key.sql" with { type: "text" };
 import findIdempotentResult from "#sql/query/find_idempotent_result.sql" with { type: "text" };
 import findKeys from "#sql/query/find_keys.sql" with { type: "text" };
+import finishArchive from "#sql/query/finish_archive.sql" with { type: "text" };
+import holdPartition from "#sql/query/hold_partition.sql" with { type: "text" };
 import listApiKeys from "#sql/query/list_api_keys.sql" with { type: "text" };
 import listCanaries from "#sql/query/list_canaries.sql" with { type: "text" };
 import listDocuments from "#sql/query/list_documents.sql" with { type: "text" };
 import listKekIds from "#sql/query/list_kek_ids.sql" with { type: "text" };
 import listMigrations from "#sql/query/list_migrations.sql" with { type: "text" };
+import listPartitions from "#sql/query/list_partitions.sql" with { type: "text" };
+import loadPartition from "#sql/query/load_partition.sql" with { type: "text" };
+import markFrozen from "#sql/query/mark_frozen.sql" with { type: "text" };
 import readAfter from "#sql/query/read_after.sql" with { type: "text" };
 import readDocuments from "#sql/query/read_documents.sql" with { type: "text" };
 import readHealth from "#sql/query/read_health.sql" with { type: "text" };
+import readPartition from "#sql/query/read_partition.sql" with { type: "text" };
 import readStream from "#sql/query/read_stream.sql" with { type: "text" };
+import recordUpkeep from "#sql/query/record_upkeep.sql" with { type: "text" };
 import releaseLeases from "#sql/query/release_leases.sql" with { type: "text" };
 import revokeApiKey from "#sql/query/revoke_api_key.sql" with { type: "text" };
 
@@ -33,14 +48,22 @@ const statement = (name: string, text: string): Statement => ({ name, text });
 
 export const queries = {
   acquireLeases: statement("acquire_leases", acquireLeases),
+  acquirePartitionLease: statement("acquire_partition_lease", acquirePartitionLease),
   appendEvents: statement("append_events", appendEvents),
   applyProjection: statement("apply_projection", applyProjection),
+  attachPartition: statement("attach_partition", attachPartition),
+  beginArchive: statement("begin_archive", beginArchive),
+  beginRestore: statement("begin_restore", beginRestore),
   benchCeiling: statement("bench_ceiling", benchCeiling),
   benchFillMonth: statement("bench_fill_month", benchFillMonth),
   benchMakeMonths: statement("bench_make_months", benchMakeMonths),
   claimCanary: statement("claim_canary", claimCanary),
+  claimIdempotency: statement("claim_idempotency", claimIdempotency),
   claimSubjectKeys: statement("claim_subject_keys", claimSubjectKeys),
+  closePartitions: statement("close_partitions", closePartitions),
   createApiKey: statement("create_api_key", createApiKey),
+  endDetach: statement("end_detach", endDetach),
+  ensureNextPartition: statement("ensure_next_partition", ensureNextPartition),
   ensurePartitions: statement("ensure_partitions", ensurePartitions),
   ensureView: statement("ensure_view", ensureView),
   expireIdempotency: statement("expire_idempotency", expireIdempotency),
@@ -48,15 +71,22 @@ export const queries = {
   findApiKey: statement("find_api_key", findApiKey),
   findIdempotentResult: statement("find_idempotent_result", findIdempotentResult),
   findKeys: statement("find_keys", findKeys),
+  finishArchive: statement("finish_archive", finishArchive),
+  holdPartition: statement("hold_partition", holdPartition),
   listApiKeys: statement("list_api_keys", listApiKeys),
   listCanaries: statement("list_canaries", listCanaries),
   listDocuments: statement("list_documents", listDocuments),
   listKekIds: statement("list_kek_ids", listKekIds),
   listMigrations: statement("list_migrations", listMigrations),
+  listPartitions: statement("list_partitions", listPartitions),
+  loadPartition: statement("load_partition", loadPartition),
+  markFrozen: statement("mark_frozen", markFrozen),
   readAfter: statement("read_after", readAfter),
   readDocuments: statement("read_documents", readDocuments),
   readHealth: statement("read_health", readHealth),
+  readPartition: statement("read_partition", readPartition),
   readStream: statement("read_stream", readStream),
+  recordUpkeep: statement("record_upkeep", recordUpkeep),
   releaseLeases: statement("release_leases", releaseLeases),
   revokeApiKey: statement("revoke_api_key", revokeApiKey),
 } as const;

@@ -7,11 +7,10 @@ import type { Pool } from "#store/pool.ts";
 /** Forgets what has aged, in bounded batches, one after the other while there is more. */
 async function forgetOldKeys(pool: Pool): Promise<void> {
   for (;;) {
-    const expired = await expireIdempotency(
-      pool,
-      limits.idempotencyAgeMs,
-      limits.idempotencyExpired,
-    );
+    const expired = await expireIdempotency(pool, {
+      ageMs: limits.idempotencyAgeMs,
+      limit: limits.idempotencyExpired,
+    });
     if (expired < limits.idempotencyExpired) return;
   }
 }
@@ -20,7 +19,11 @@ async function forgetOldKeys(pool: Pool): Promise<void> {
  * Clears up now and then; every instance may, since rows in another's hands are passed over. A
  * failure is logged and tried again at the next time. Returns the way to stop.
  */
-export function startHousekeeping(pool: Pool, log: Logger): () => void {
+export function startHousekeeping(
+  pool: Pool,
+  log: Logger,
+  everyMs: number = limits.housekeepingMs,
+): () => void {
   let underWay = false;
   const timer = setInterval(() => {
     if (underWay) return;
@@ -33,6 +36,6 @@ export function startHousekeeping(pool: Pool, log: Logger): () => void {
       .finally(() => {
         underWay = false;
       });
-  }, limits.housekeepingMs);
+  }, everyMs);
   return () => clearInterval(timer);
 }

@@ -1,6 +1,8 @@
 import type { LogFields } from "#kernel/log.ts";
 import type { PoolOptions } from "#store/pool.ts";
 
+import type { MaintenanceOptions } from "./maintenance.ts";
+
 export type SubscriptionState =
   "starting" | "catching_up" | "live" | "paused" | "stopped" | "error" | "stalled";
 
@@ -20,6 +22,7 @@ export type SubscriptionReport = {
 export type WorkerOptions = {
   readonly pool: PoolOptions;
   readonly batchSize: number;
+  readonly maintenance: MaintenanceOptions;
 };
 
 /** From the main thread to the worker. */

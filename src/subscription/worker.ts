@@ -10,6 +10,7 @@ import { openPool, type Pool } from "#store/pool.ts";
 import { withoutValues } from "./error-fields.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { createLoop, type Loop } from "./loop.ts";
+import { createMaintenance, type Maintenance } from "./maintenance.ts";
 import type { FromWorker, ToWorker, WorkerOptions } from "./messages.ts";
 
 declare const self: Worker;
@@ -31,10 +32,11 @@ const log: Logger = {
   error: logAs("error"),
 };
 
-async function run(loop: Loop, pool: Pool): Promise<void> {
+async function run(loop: Loop, maintenance: Maintenance, pool: Pool): Promise<void> {
   const beat = (): void => say({ type: "beat", subscriptions: loop.report() });
   say({ type: "ready" });
   const stopHousekeeping = startHousekeeping(pool, log);
+  const stopMaintenance = maintenance.start();
   const beating = setInterval(beat, limits.beatMs);
   beat();
   try {
@@ -45,16 +47,18 @@ async function run(loop: Loop, pool: Pool): Promise<void> {
   }
   clearInterval(beating);
   stopHousekeeping();
+  stopMaintenance();
   await pool.close(limits.beatMs);
   say({ type: "drained" });
 }
 
-function start({ pool: poolOptions, batchSize }: WorkerOptions): Loop {
+function start({ pool: poolOptions, batchSize, maintenance }: WorkerOptions): Loop {
   const pool = openPool(poolOptions);
   const views = aggregates.flatMap((aggregate) => aggregate.views);
   const owner = uuidv7();
   const loop = createLoop({ pool, owner, views, batchSize, clock: monotonicMs, log });
-  void run(loop, pool);
+  const upkeep = createMaintenance(pool, maintenance, { log, clock: monotonicMs });
+  void run(loop, upkeep, pool);
   return loop;
 }
 

@@ -6,7 +6,7 @@ import type { Pool } from "#store/pool.ts";
 import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
 import { logFaults } from "#test/support/log-faults.ts";
-import { settleMonth } from "#test/support/months.ts";
+import { closeNewestMonth, forgetMonth, settleMonth } from "#test/support/months.ts";
 import { openSql, openTestPool } from "#test/support/pools.ts";
 
 let database: TestDatabase;
@@ -43,15 +43,6 @@ const rangeOf = (aggregateId: string) => ({
   limit: 1_000,
 });
 
-/** Takes a month's partition away, as if it had never been made. */
-async function forgetMonth(monthsAgo: number): Promise<void> {
-  const [row] = await sql<{ name: string }[]>`
-    delete from varve.event_partitions
-      where lower_bound = date_trunc('month', now(), 'UTC') - make_interval(months => ${monthsAgo})
-      returning name`;
-  await sql`drop table varve.${sql(row?.name ?? "")}`;
-}
-
 describe("a new month", () => {
   test("register closes the month before when the first event of this one comes", async () => {
     await settleMonth(sql, { monthsAgo: 1, streams: ["old", "old", "both"] });
@@ -60,6 +51,7 @@ describe("a new month", () => {
       [0, null, null],
       [-1, null, null],
       [-2, null, null],
+      [-3, null, null],
     ]);
     await appendAll(pool, appendTo("both", 1, 2));
     await appendAll(pool, appendTo("new", 0, 2));
@@ -68,6 +60,7 @@ describe("a new month", () => {
       [0, 4, null],
       [-1, null, null],
       [-2, null, null],
+      [-3, null, null],
     ]);
     const versions = (await readStream(pool, rangeOf("both"))).map(({ version }) => version);
     expect(versions).toEqual([1, 2, 3]);
@@ -83,22 +76,24 @@ describe("a new month", () => {
       [0, 2, null],
       [-1, null, null],
       [-2, null, null],
+      [-3, null, null],
     ]);
     expect((await readAfter(pool, 0, 10)).map(({ position }) => position)).toEqual([1, 2]);
   });
 
   test("append makes the month's partition when it is missing", async () => {
-    await forgetMonth(0);
+    await forgetMonth(sql, 0);
     expect((await appendAll(pool, appendTo("made", 0)))[0]?.outcome).toBe("appended");
     expect(await register()).toEqual([
       [0, 1, null],
       [-1, null, null],
       [-2, null, null],
+      [-3, null, null],
     ]);
   });
 
   test("partition is made once when ten appends need it at the same moment", async () => {
-    await forgetMonth(0);
+    await forgetMonth(sql, 0);
     const pools = Array.from({ length: 10 }, () => openTestPool(database.url, { size: 1 }));
     const answers = await Promise.all(
       pools.map((one, index) => appendAll(one, appendTo(`ten-${index}`, 0))),
@@ -116,10 +111,98 @@ describe("a new month", () => {
       return rows.map(({ definition }) => definition);
     };
     const before = await indexes();
-    await forgetMonth(0);
+    await forgetMonth(sql, 0);
     await appendAll(pool, appendTo("indexed", 0));
     expect(await indexes()).toEqual(before);
     expect(before.length).toBe(3);
+  });
+});
+
+describe("a closed month", () => {
+  /** The first moment of a month from now, as an append answers it. */
+  const startOf = async (monthsAhead: number): Promise<string> => {
+    const [row] = await sql<{ at: string }[]>`
+      select to_char((date_trunc('month', now(), 'UTC') + make_interval(months => ${monthsAhead}))
+               at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at`;
+    return row?.at ?? "";
+  };
+
+  test("event goes to the start of the next month when the clock points into a closed one", async () => {
+    await appendAll(pool, appendTo("both", 0, 2));
+    await closeNewestMonth(sql);
+    const createdAt = await startOf(1);
+    expect(await appendAll(pool, appendTo("both", 2), appendTo("new", 0))).toEqual([
+      { outcome: "appended", version: 3, position: 3, createdAt },
+      { outcome: "appended", version: 1, position: 4, createdAt },
+    ]);
+    expect(await appendAll(pool, appendTo("new", 1))).toEqual([
+      { outcome: "appended", version: 2, position: 5, createdAt },
+    ]);
+    expect(await register()).toEqual([
+      [0, 1, 2],
+      [-1, 3, null],
+      [-2, null, null],
+      [-3, null, null],
+    ]);
+    const versions = async (id: string) =>
+      (await readStream(pool, rangeOf(id))).map(({ version }) => version);
+    expect([await versions("both"), await versions("new")]).toEqual([
+      [1, 2, 3],
+      [1, 2],
+    ]);
+    const bounds = await sql`
+      select aggregate_id as id, first_at < n.start as first_is_old, last_at = n.start as last_is_new
+        from varve.streams, (select ${createdAt}::timestamptz as start) n order by 1`;
+    expect([...bounds]).toEqual([
+      { id: "both", first_is_old: true, last_is_new: true },
+      { id: "new", first_is_old: false, last_is_new: true },
+    ]);
+  });
+
+  test("event goes past every month that is closed or not attached when several are", async () => {
+    await appendAll(pool, appendTo("first", 0));
+    await closeNewestMonth(sql);
+    await sql`update varve.event_partitions set state = 'detached'
+      where lower_bound = date_trunc('month', now(), 'UTC') + interval '1 month'`;
+    const createdAt = await startOf(2);
+    expect(await appendAll(pool, appendTo("second", 0))).toEqual([
+      { outcome: "appended", version: 1, position: 2, createdAt },
+    ]);
+  });
+
+  test("the month after is made when it is missing", async () => {
+    await forgetMonth(sql, -1);
+    await appendAll(pool, appendTo("first", 0));
+    await closeNewestMonth(sql);
+    const createdAt = await startOf(1);
+    expect(await appendAll(pool, appendTo("second", 0))).toEqual([
+      { outcome: "appended", version: 1, position: 2, createdAt },
+    ]);
+  });
+
+  test("positions go on when the only month with events is archived", async () => {
+    await appendAll(pool, appendTo("archived", 0, 3));
+    await closeNewestMonth(sql);
+    const [row] = await sql<{ name: string }[]>`
+      update varve.event_partitions set state = 'archived' where first_position is not null
+        returning name`;
+    const name = row?.name ?? "";
+    await sql`alter table varve.events detach partition varve.${sql(name)}`;
+    expect(await appendAll(pool, appendTo("later", 0))).toEqual([
+      { outcome: "appended", version: 1, position: 4, createdAt: await startOf(1) },
+    ]);
+    await sql.unsafe(`alter table varve.events attach partition varve.${name}
+      for values from ('${await startOf(0)}') to ('${await startOf(1)}')`);
+  });
+
+  test("append is refused when nobody knows the last position", async () => {
+    await appendAll(pool, appendTo("known", 0));
+    await sql`update varve.event_partitions set state = 'detached' where first_position = 1`;
+    expect(appendAll(pool, appendTo("unknown", 0))).rejects.toMatchObject({
+      code: "database-refused",
+      context: { sqlState: "VA005" },
+    });
+    await sql`update varve.event_partitions set state = 'attached' where first_position = 1`;
   });
 });
 

@@ -121,8 +121,8 @@ test("an append that lost its reply is recognised by its event ids when it broug
 test("keys go by age, the oldest first, when they expire in batches", async () => {
   const [pool] = pools;
   const keys = await count("idempotency", "true");
-  expect(await expireIdempotency(pool as Pool, 60_000, 10)).toBe(0);
-  expect(await expireIdempotency(pool as Pool, 0, 10)).toBe(10);
+  expect(await expireIdempotency(pool as Pool, { ageMs: 60_000, limit: 10 })).toBe(0);
+  expect(await expireIdempotency(pool as Pool, { ageMs: 0, limit: 10 })).toBe(10);
   expect(await count("idempotency", "true")).toBe(keys - 10);
   expect(await count("idempotency", "key = 'race-0'")).toBe(0);
 });

@@ -6,12 +6,6 @@ import { functions, migrations } from "#store/sql-files.ts";
 import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
 import { openSql } from "#test/support/pools.ts";
 
-/**
- * The last table that each migration makes: where it is there already, the migration fails when it
- * has made all its other ones.
- */
-const lastTables = ["event_partitions", "blind_index", "views", "audit_log", "idempotency"];
-
 let database: TestDatabase;
 let sql: postgres.Sql;
 beforeEach(async () => {
@@ -52,14 +46,32 @@ async function tables(): Promise<readonly string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** Brings the database to where the first `steps` migrations have been applied, and no function. */
+/** Has a migration refused while the obstacle stands. */
+async function migrateAgainst(put: string, remove: string): Promise<void> {
+  await sql.unsafe(put);
+  expect(await migrate(target()).then(() => "passed", codeOf)).not.toBe("passed");
+  await sql.unsafe(remove);
+}
+
+/**
+ * Brings the database to where the first `steps` migrations have been applied, and no function: the
+ * next one fails with everything done, when it is entered among those that were applied.
+ */
 async function migrateUpTo(steps: number): Promise<void> {
-  const obstacle = lastTables[steps] ?? "";
+  const [first, obstacle] = ["varve.streams", "varve.schema_migrations"];
   await sql`create schema if not exists varve`;
-  await sql`create table varve.${sql(obstacle)} ()`;
-  const failure = await migrate(target()).then(() => undefined, codeOf);
-  expect(failure).toBe("database-refused");
-  await sql`drop table varve.${sql(obstacle)}`;
+  const [table] = await sql`select to_regclass(${obstacle}) is not null as present`;
+  // The table of what was applied is made apart from the first migration.
+  if (table?.["present"] === false) {
+    await migrateAgainst(`create table ${first} ()`, `drop table ${first}`);
+  }
+  await migrateAgainst(
+    `alter table ${obstacle} add constraint obstacle check (name <> '${migrations[steps]?.name}')`,
+    `alter table ${obstacle} drop constraint obstacle`,
+  );
+  expect([...(await sql`select name from varve.schema_migrations order by name`)]).toEqual(
+    migrations.slice(0, steps).map(({ name }) => ({ name })),
+  );
 }
 
 describe("migrate", () => {
@@ -68,7 +80,7 @@ describe("migrate", () => {
     expect(await migrate(target())).toEqual([]);
   });
 
-  test("migration makes the partitions of three months when it is done", async () => {
+  test("migration makes the partitions of four months when it is done", async () => {
     await migrate(target());
     const rows = await sql`
       select p.name = to_char(
@@ -80,7 +92,7 @@ describe("migrate", () => {
         join varve.event_partitions p using (name)
         join pg_class c on c.relname = p.name`;
     const right = { named: true, with_offset: true };
-    expect([...rows]).toEqual([right, right, right]);
+    expect([...rows]).toEqual([right, right, right, right]);
   });
 
   test("migration comes to the same schema when it starts from any step", async () => {
@@ -100,9 +112,6 @@ describe("migrate", () => {
     await migrateUpTo(1);
     const first = ["event_partitions", "events", "schema_migrations", "streams"];
     expect(await tables()).toEqual(first);
-    expect([...(await sql`select name from varve.schema_migrations`)]).toEqual([
-      { name: "0001_event_log" },
-    ]);
   });
 
   test("migration is applied once when ten start at the same moment", async () => {

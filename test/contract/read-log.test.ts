@@ -179,7 +179,7 @@ describe("what a read touches among twelve partitions", () => {
 
   test("append looks at the newest partition only when nothing is repeated", async () => {
     const month = monthAgo(0);
-    const parameters = [JSON.stringify([appendTo("traced", null)])];
+    const parameters = [JSON.stringify([appendTo("traced", null)]), null];
     const trace = await traceOf(sql, "events_2%", { text: queries.appendEvents.text, parameters });
     expect(trace).toEqual({ locked: [month], indexes: [`${month}_position`], whole: [] });
   });
@@ -187,7 +187,7 @@ describe("what a read touches among twelve partitions", () => {
   test("repetition looks at the months of its stream alone when it is recognised", async () => {
     const ask = appendTo("repeated", 0);
     await appendAll(pool, ask);
-    const parameters = [JSON.stringify([ask])];
+    const parameters = [JSON.stringify([ask]), null];
     const trace = await traceOf(sql, "events_2%", { text: queries.appendEvents.text, parameters });
     const month = monthAgo(0);
     expect(trace).toEqual({ locked: [month], indexes: [`${month}_stream`], whole: [] });

@@ -26,26 +26,57 @@ const keyColumns = [
   "status text",
 ].join(", ");
 
+const partitionColumns = [
+  "name text",
+  "lower_bound timestamptz",
+  "upper_bound timestamptz",
+  "first_position bigint",
+  "last_position bigint",
+  "events bigint",
+  "bytes bigint",
+  "state text",
+  "place text",
+  "closed boolean",
+  "frozen_at timestamptz",
+  "hold_reason text",
+  "archive_place text",
+  "archive_digest text",
+  "archive_chain text",
+  "archived_at timestamptz",
+  "own boolean",
+  "due boolean",
+].join(", ");
+
 /** What the migrated database says of each statement: its parameters, then its columns. */
 const described: Readonly<Record<keyof typeof queries, string>> = {
   acquireLeases: "uuid, text, integer → subscription text, epoch bigint, position bigint",
+  acquirePartitionLease: "uuid, integer → held boolean",
   appendEvents:
-    "text → append integer, outcome text, version bigint, position bigint, created_at timestamptz",
+    "text, timestamptz → append integer, outcome text, version bigint, position bigint, created_at timestamptz",
   applyProjection: "text, bigint, bigint, bigint, integer, text → applied boolean",
+  attachPartition: "uuid, text → attach_partition void",
+  beginArchive: "uuid, text → kept text",
+  beginRestore: "uuid, text → reached bigint",
   benchCeiling: "integer, integer → events bigint",
   benchFillMonth: "integer, integer, integer, integer, text → events bigint",
   benchMakeMonths: "integer → name text",
   claimCanary: "text, text → claim_canary void",
+  claimIdempotency: "text, text, text, text, text, bigint → claimed boolean",
   claimSubjectKeys: `text → ${keyColumns}`,
+  closePartitions: "integer → name text",
   createApiKey: "text, text, text, text → created boolean",
+  ensureNextPartition: "timestamptz → name text",
+  endDetach: "none → ended bigint",
   ensurePartitions: "integer → name text",
   ensureView: "text, integer, text → made boolean",
-  expireIdempotency: "bigint, integer → expired bigint",
+  expireIdempotency: "bigint, integer, timestamptz → expired bigint",
   findActiveKeys: `text, text → ${keyColumns}`,
   findApiKey: "text → key_id text, name text, scopes jsonb",
   findIdempotentResult:
-    "text, text → fingerprint text, aggregate_type text, aggregate_id text, from_version bigint, events jsonb",
+    "text, text → fingerprint text, version bigint, position bigint, events jsonb",
   findKeys: `text → ${keyColumns}`,
+  finishArchive: "uuid, text, text → kept text",
+  holdPartition: "text, text → state text",
   listApiKeys:
     "none → key_id text, name text, scopes jsonb, created_at timestamptz, revoked_at timestamptz",
   listCanaries: "none → kek_id text, wrapped text",
@@ -53,10 +84,16 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   listKekIds: "none → kek_id text",
   listMigrations:
     "none → kind text, name text, checksum text, breaking boolean, applied_at timestamptz",
+  listPartitions: `integer → ${partitionColumns}`,
+  loadPartition: "uuid, text, text → reached bigint",
+  markFrozen: "text → mark_frozen void",
   readAfter: `bigint, integer → ${eventColumns}`,
   readDocuments: "text, text → position bigint, documents jsonb",
-  readHealth: "none → head bigint, settings jsonb, partitions jsonb, subscriptions jsonb",
+  readHealth:
+    "timestamptz → head bigint, settings jsonb, clock jsonb, partitions jsonb, subscriptions jsonb",
+  readPartition: "text, bigint, integer, integer → position bigint, line text",
   readStream: `text, text, bigint, bigint, integer, boolean, text, text → ${eventColumns}`,
+  recordUpkeep: "text → failures integer",
   releaseLeases: "uuid → ended bigint",
   revokeApiKey: "text → revoked boolean",
 };

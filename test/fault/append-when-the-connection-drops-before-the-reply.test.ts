@@ -6,6 +6,7 @@ import type { Pool } from "#store/pool.ts";
 import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
 import { logFaults } from "#test/support/log-faults.ts";
+import { cutAnswers, cutRequest } from "#test/support/lost-replies.ts";
 import { openProxy, type Proxy } from "#test/support/proxy.ts";
 import { openSql, openTestPool } from "#test/support/pools.ts";
 
@@ -32,27 +33,6 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** CommandComplete of a select, and ReadyForQuery behind it: the transaction is committed. */
-const isAnswer = (chunk: string): boolean => chunk.includes("SELECT ") && chunk.endsWith("\x05I");
-
-/** Cuts the first connections that have just been answered an append, so many of them. */
-function cutAnswers(count: number): () => number {
-  const appending = new Set<number>();
-  let cuts = 0;
-  proxy.rule({
-    toServer: (chunk, connection) => {
-      if (chunk.includes("append_events")) appending.add(connection);
-      return "pass";
-    },
-    toClient: (chunk, connection) => {
-      if (cuts >= count || !appending.has(connection) || !isAnswer(chunk)) return "pass";
-      cuts += 1;
-      return "cut";
-    },
-  });
-  return () => cuts;
-}
-
 const eventsOf = async (stream: string): Promise<number> => {
   const [row] = await sql<{ events: number }[]>`
     select count(*)::int as events from varve.events where aggregate_id like ${stream}`;
@@ -61,7 +41,7 @@ const eventsOf = async (stream: string): Promise<number> => {
 
 test("append has the first outcome, and one event, when its reply is lost", async () => {
   const groupCommit = createGroupCommit(pool);
-  const cuts = cutAnswers(1);
+  const cuts = cutAnswers(proxy, 1);
   const outcome = await groupCommit.append(appendTo("lost", 0));
   expect([cuts(), await eventsOf("lost")]).toEqual([1, 1]);
   const [row] = await sql<{ position: number }[]>`
@@ -72,7 +52,7 @@ test("append has the first outcome, and one event, when its reply is lost", asyn
 
 test("append has the first outcome when three replies are lost in a row", async () => {
   const groupCommit = createGroupCommit(pool);
-  const cuts = cutAnswers(3);
+  const cuts = cutAnswers(proxy, 3);
   const outcome = await groupCommit.append(appendTo("thrice", null, 2));
   expect([cuts(), await eventsOf("thrice")]).toEqual([3, 2]);
   expect(outcome).toMatchObject({ outcome: "already", version: 2 });
@@ -82,7 +62,7 @@ test("append has the first outcome when three replies are lost in a row", async 
 test("each of fifty appends has its own outcome when their common reply is lost", async () => {
   await appendAll(pool, appendTo("batch-0", 0));
   const groupCommit = createGroupCommit(pool);
-  const cuts = cutAnswers(1);
+  const cuts = cutAnswers(proxy, 1);
   const outcomes = await Promise.all(
     Array.from({ length: 50 }, (_, n) => groupCommit.append(appendTo(`batch-${n}`, 0))),
   );
@@ -98,15 +78,8 @@ test("each of fifty appends has its own outcome when their common reply is lost"
 
 test("append is made once when the connection drops before the server has it", async () => {
   const groupCommit = createGroupCommit(pool);
-  let cuts = 0;
-  proxy.rule({
-    toServer: (chunk) => {
-      if (cuts > 0 || !chunk.includes("append_events")) return "pass";
-      cuts += 1;
-      return "cut";
-    },
-  });
+  const cuts = cutRequest(proxy);
   const outcome = await groupCommit.append(appendTo("unsent", 0));
-  expect([cuts, outcome.outcome, await eventsOf("unsent")]).toEqual([1, "appended", 1]);
+  expect([cuts(), outcome.outcome, await eventsOf("unsent")]).toEqual([1, "appended", 1]);
   await groupCommit.drain();
 });

@@ -26,7 +26,7 @@ export async function logFaults(sql: postgres.Sql): Promise<readonly string[]> {
         on e.aggregate_type = s.aggregate_type and e.aggregate_id = s.aggregate_id
      where s.version is distinct from e.version
         or date_trunc('month', s.first_at, 'UTC') > e.first_at
-        or date_trunc('month', s.last_at, 'UTC') + interval '32 days' < e.last_at
+        or date_trunc('month', s.last_at, 'UTC') < date_trunc('month', e.last_at, 'UTC')
      union all
     select 'time runs back at position ' || e.position
       from (select position, created_at, lag(created_at) over (order by position) as earlier

@@ -55,3 +55,22 @@ export async function settleMonth(
     select h.position + (select count(*) from entry) as position from head h`;
   return { name: month.name, lastPosition: Number(end?.position) };
 }
+
+/** Takes a month's partition away, as if it had never been made. */
+export async function forgetMonth(sql: postgres.Sql, monthsAgo: number): Promise<void> {
+  const [row] = await sql<{ name: string }[]>`
+    delete from varve.event_partitions
+      where lower_bound = date_trunc('month', now(), 'UTC') - make_interval(months => ${monthsAgo})
+      returning name`;
+  await sql`drop table varve.${sql(row?.name ?? "")}`;
+}
+
+/** Closes the month of the last event, under the log lock, as maintenance does once it is over. */
+export async function closeNewestMonth(sql: postgres.Sql): Promise<void> {
+  await sql.begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(hashtextextended('varve.log', 0))`;
+    await tx`
+      update varve.event_partitions p set last_position = h.position from varve.log_head() h
+        where p.first_position is not null and p.last_position is null`;
+  });
+}

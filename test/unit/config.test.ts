@@ -43,6 +43,7 @@ const defaults: Config = {
     continueOnError: true,
   },
   snapshot: { threshold: 100, mode: "sync" },
+  partitions: { archiveDirectory: undefined, retentionMonths: undefined },
   keys: {
     masterKeys: undefined,
     indexKey: undefined,
@@ -98,6 +99,8 @@ describe("configuration", () => {
       SUBSCRIPTION_CONTINUE_ON_ERROR: "false",
       SNAPSHOT_THRESHOLD: "7",
       SNAPSHOT_MODE: "manual",
+      ARCHIVE_DIR: "/srv/archive of events",
+      EVENT_RETENTION_MONTHS: "24",
       AUDIT_SIGNING_KEY: signingKey,
       JWT_JWKS_URL: "https://login.example/jwks",
       JWT_ISSUER: "https://login.example",
@@ -134,6 +137,7 @@ describe("configuration", () => {
         continueOnError: false,
       },
       snapshot: { threshold: 7, mode: "manual" },
+      partitions: { archiveDirectory: "/srv/archive of events", retentionMonths: 24 },
       keys: {
         masterKeys: `env:1:${key}`,
         indexKey: key,

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
+import { createApp } from "#http/app.ts";
+import { createGroupCommit } from "#store/group-commit.ts";
 import { json, openTestApp, type TestApp } from "#test/app.ts";
+import { openTestKeyring } from "#test/support/keyrings.ts";
+import { openHandler } from "#test/support/orders.ts";
+import { openTestPool } from "#test/support/pools.ts";
+import { switches } from "#test/support/switches.ts";
 import { createBody } from "#test/unit/orders/samples.ts";
 
 let app: TestApp;
@@ -67,6 +73,29 @@ test("a repeated key is replayed before the precondition is tested when the vers
   const first = await seen(await ship("moved", "k-moved", { "If-Match": '"1"' }));
   const second = await seen(await ship("moved", "k-moved", { "If-Match": '"1"' }));
   expect(second).toEqual({ ...first, replayed: "true" });
+});
+
+test("a repeated key gives the first answer again when its command changed nothing", async () => {
+  const pool = openTestPool(app.url);
+  const groupCommit = createGroupCommit(pool);
+  const { handle } = openHandler(pool, await openTestKeyring(pool, ["test", 1]), groupCommit);
+  const service = createApp({ ...app.dependencies, aggregates: [switches], handle });
+  const turn = async (on: boolean, key: string) => {
+    const headers = { "Idempotency-Key": key, Authorization: `Bearer ${app.fullKey}` };
+    return seen(await service.request("/commands/switches/lamp/turn", json({ on }, headers)));
+  };
+  const none = await turn(false, "k-none");
+  const made = await turn(true, "k-made");
+  const same = await turn(true, "k-same");
+  await turn(false, "k-back");
+  expect([none.status, none.etag, none.body["events"]]).toEqual([200, '"0"', []]);
+  expect([same.status, same.etag, same.position]).toEqual([200, '"1"', made.position]);
+  expect([await turn(false, "k-none"), await turn(true, "k-same")]).toEqual([
+    { ...none, replayed: "true" },
+    { ...same, replayed: "true" },
+  ]);
+  await groupCommit.drain();
+  await pool.close(1_000);
 });
 
 test("two callers do not meet when they use the same key", async () => {

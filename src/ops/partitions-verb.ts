@@ -1,0 +1,212 @@
+import { resolve } from "node:path";
+
+import { monotonicMs } from "#kernel/clock.ts";
+import { VarveError } from "#kernel/errors.ts";
+import { archivePartition, type Keeper, type Progress } from "#store/partitions/archive.ts";
+import {
+  holdPartition,
+  listPartitions,
+  monthsAhead,
+  preparePartitions,
+  withPartitionLease,
+  type Partition,
+} from "#store/partitions/register.ts";
+import { restorePartition } from "#store/partitions/restore.ts";
+import { tablePoolOptions } from "#store/partitions/tables.ts";
+import { openPool, type Pool } from "#store/pool.ts";
+
+import { defineVerb } from "./cli-arguments.ts";
+import { requireConfig, type PartitionConfig } from "./config.ts";
+import { migrationTarget, openDatabase } from "./database.ts";
+import { UsageError } from "./exit.ts";
+import { writeLine } from "./output.ts";
+
+const PROGRESS_MS = 1_000;
+
+/** Runs the work as the owner of the tables, on the direct connection. */
+async function onTables<Value>(
+  work: (direct: Pool, config: PartitionConfig) => Promise<Value>,
+): Promise<Value> {
+  const config = requireConfig(process.env);
+  const database = await openDatabase(config.database);
+  const direct = openPool(tablePoolOptions(migrationTarget(database.config)));
+  try {
+    return await work(direct, config.partitions);
+  } finally {
+    await direct.close(1_000);
+    await database.release();
+  }
+}
+
+/** Says how far it is, at most once a second and at the end of each step. */
+function sayProgress(name: string): (progress: Progress) => void {
+  let saidAtMs = 0;
+  return ({ step, done, total }) => {
+    if (done < total && monotonicMs() - saidAtMs < PROGRESS_MS) return;
+    saidAtMs = monotonicMs();
+    process.stderr.write(`${name}: ${step} ${done} of ${total} events\n`);
+  };
+}
+
+const wholeNumber = (text: string, name: string, bounds: readonly [number, number]): number => {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+  const [least, most] = bounds;
+  if (value < least || value > most) {
+    throw new UsageError(`--${name} is a whole number from ${least} to ${most}`);
+  }
+  return value;
+};
+
+const nameArgument = {
+  name: { type: "positional", required: true, description: "the partition: events_YYYY_MM" },
+} as const;
+
+const waitArgument = {
+  wait: {
+    type: "string",
+    default: "60",
+    description: "seconds to wait for open transactions of others",
+  },
+} as const;
+
+/** What is told of a partition in text. */
+function lineOf(partition: Partition): string {
+  const { name, lowerBound, firstPosition, lastPosition, events, bytes, state } = partition;
+  const positions =
+    firstPosition === null ? "no events" : `${firstPosition}..${lastPosition ?? "open"}`;
+  const marks = [
+    partition.closed ? "closed" : undefined,
+    partition.frozenAt === null ? undefined : "frozen",
+    partition.table === "pending" ? "half detached" : undefined,
+    partition.holdReason === null ? undefined : `held: ${partition.holdReason}`,
+    partition.archivePlace === null ? undefined : `archive ${partition.archivePlace}`,
+    partition.table !== "gone" && !partition.own
+      ? "this role may not vacuum or archive it"
+      : undefined,
+  ].filter((mark) => mark !== undefined);
+  const size = `${Math.ceil(bytes / 1024)} KiB`;
+  const month = lowerBound.slice(0, 10);
+  return [name, month, positions, `${events} events`, size, state, ...marks].join("  ");
+}
+
+const list = defineVerb({
+  name: "list",
+  description: "Show every partition: bounds, positions, size, state, hold, archive",
+  run: async (args): Promise<void> => {
+    const partitions = await onTables((direct) => listPartitions(direct));
+    if (args.json) writeLine(JSON.stringify(partitions));
+    else for (const partition of partitions) writeLine(lineOf(partition));
+  },
+});
+
+const ensure = defineVerb({
+  name: "ensure",
+  description: "Make the partition of this month and of months ahead",
+  args: {
+    months: { type: "string", default: String(monthsAhead), description: "how many months ahead" },
+  },
+  run: async (args): Promise<void> => {
+    const months = wholeNumber(args.months, "months", [0, 120]);
+    const made = await onTables((direct) => preparePartitions(direct, months));
+    if (args.json) writeLine(JSON.stringify({ made }));
+    else writeLine(made.length === 0 ? "nothing to make" : `made ${made.join(", ")}`);
+  },
+});
+
+/** Does one step in the life of a partition as the only one who may, and tells what it is then. */
+async function keep(
+  name: string,
+  wait: string,
+  work: (keeper: Keeper, config: PartitionConfig) => Promise<Partition>,
+): Promise<Partition> {
+  const waitMs = wholeNumber(wait, "wait", [0, 86_400]) * 1_000;
+  return onTables((direct, config) =>
+    withPartitionLease(direct, (owner) =>
+      work({ owner, direct, waitMs, onProgress: sayProgress(name) }, config),
+    ),
+  );
+}
+
+const archive = defineVerb({
+  name: "archive",
+  description: "Move a closed partition to compressed files: detach, export, verify, drop",
+  args: {
+    ...nameArgument,
+    to: { type: "string", description: "the folder of archives; default ARCHIVE_DIR" },
+    "events-per-file": { type: "string", default: "100000", description: "events in one file" },
+    ...waitArgument,
+  },
+  run: async (args): Promise<void> => {
+    const eventsPerFile = wholeNumber(args["events-per-file"], "events-per-file", [1, 10_000_000]);
+    const archived = await keep(args.name, args.wait, (keeper, { archiveDirectory }) => {
+      const directory = args.to === undefined ? archiveDirectory : resolve(args.to);
+      if (directory === undefined) throw new UsageError("say --to, or set ARCHIVE_DIR");
+      return archivePartition({ ...keeper, eventsPerFile }, args.name, directory);
+    });
+    if (args.json) writeLine(JSON.stringify(archived));
+    else writeLine(`${archived.name} lies in ${archived.archivePlace}`);
+  },
+});
+
+const restore = defineVerb({
+  name: "restore",
+  description: "Bring an archived partition back: verify, load, compare, attach",
+  args: {
+    ...nameArgument,
+    from: { type: "string", description: "the folder of archives, where it has moved" },
+    ...waitArgument,
+  },
+  run: async (args): Promise<void> => {
+    const restored = await keep(args.name, args.wait, (keeper) =>
+      restorePartition(keeper, args.name, args.from === undefined ? undefined : resolve(args.from)),
+    );
+    if (args.json) writeLine(JSON.stringify(restored));
+    else writeLine(`${restored.name} is attached: ${restored.events} events`);
+  },
+});
+
+/** Throws where there is no partition of that name. */
+async function setHold(name: string, reason: string | null): Promise<void> {
+  const found = await onTables((direct) => holdPartition(direct, name, reason));
+  if (!found) throw new VarveError("partition-kept", "there is no such partition");
+}
+
+const hold = defineVerb({
+  name: "hold",
+  description: "Keep a partition in the database, whatever retention says",
+  args: {
+    ...nameArgument,
+    reason: { type: "string", required: true, description: "why, for whoever finds it held" },
+  },
+  run: async (args): Promise<void> => {
+    const reason = args.reason.trim();
+    if (reason === "" || reason.length > 500)
+      throw new UsageError("--reason is 1 to 500 characters");
+    await setHold(args.name, reason);
+    writeLine(args.json ? JSON.stringify({ name: args.name, holdReason: reason }) : "held");
+  },
+});
+
+const release = defineVerb({
+  name: "release",
+  description: "End the hold of a partition",
+  args: nameArgument,
+  run: async (args): Promise<void> => {
+    await setHold(args.name, null);
+    writeLine(args.json ? JSON.stringify({ name: args.name, holdReason: null }) : "released");
+  },
+});
+
+/** `varve partitions …`: the months of the log as tables and as archives. */
+export const partitionsVerb = defineVerb({
+  name: "partitions",
+  description: "The months of the log: prepare, hold, archive, restore",
+  verbs: {
+    archive: () => Promise.resolve(archive),
+    ensure: () => Promise.resolve(ensure),
+    hold: () => Promise.resolve(hold),
+    list: () => Promise.resolve(list),
+    release: () => Promise.resolve(release),
+    restore: () => Promise.resolve(restore),
+  },
+});
