@@ -24,7 +24,7 @@ import { connectionShares } from "#ops/config-pool.ts";
 import { migrationTarget, openDatabase, poolOptions } from "#ops/database.ts";
 import { developmentAccess } from "#ops/development-access.ts";
 import { developmentDirectory } from "#ops/development-database.ts";
-import { developmentKeys } from "#ops/development-keys.ts";
+import { keysOf } from "#ops/development-keys.ts";
 import { openKeyring } from "#ops/open-keyring.ts";
 import { version } from "#ops/version.ts";
 import { welcome } from "#ops/welcome.ts";
@@ -36,6 +36,7 @@ import { createGroupCommit } from "#store/group-commit.ts";
 import { assertMigrated, migrate } from "#store/migrate.ts";
 import { tablePoolOptions } from "#store/partitions/tables.ts";
 import { openPool, type Pool } from "#store/pool.ts";
+import { assertUnpooled } from "#store/pooler.ts";
 import type { WorkerOptions } from "#subscription/messages.ts";
 import { superviseWorker } from "#subscription/supervisor.ts";
 import { openLog, type ProcessLogger } from "#telemetry/log.ts";
@@ -55,6 +56,7 @@ const workerOptions = (config: Config, database: DatabaseConfig): WorkerOptions 
     size: connectionShares(database.poolSize).worker,
   }),
   batchSize: config.subscription.batchSize,
+  continueOnError: config.subscription.continueOnError,
   maintenance: { ...config.partitions, direct: tablePoolOptions(migrationTarget(database)) },
 });
 
@@ -75,17 +77,11 @@ async function prepareDatabase(database: DatabaseConfig, production: boolean, po
   const target = migrationTarget(database);
   if (production) await assertMigrated(target);
   else await migrate(target);
+  if (database.prepare) await assertUnpooled(pool);
   for (const { name, version: viewVersion, list } of aggregates.flatMap(({ views }) => views)) {
     const filterFields = Object.values(list?.filters ?? {}).map(({ field }) => field);
     await ensureView(pool, { name, version: viewVersion, filterFields });
   }
-}
-
-/** In development, keys that are not set are made once and kept. */
-async function withDevelopmentKeys(config: Config): Promise<Config["keys"]> {
-  const given = Object.entries(config.keys).filter(([, text]) => text !== undefined);
-  if (config.production) return config.keys;
-  return { ...(await developmentKeys(developmentDirectory)), ...Object.fromEntries(given) };
 }
 
 /** Opens the port. Throws `configuration-invalid` where it cannot be had. */
@@ -107,7 +103,7 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const { pool, queryPool, healthPool } = openPools(database);
 
   await prepareDatabase(database, config.production, pool);
-  const keyring = await openKeyring(await withDevelopmentKeys(config), pool);
+  const keyring = await openKeyring(await keysOf(config), pool);
   const groupCommit = createGroupCommit(pool);
   const findApiKey = createApiKeyLookup(queryPool);
   const health = createHealth(

@@ -23,6 +23,7 @@ import { ensureView } from "#store/documents.ts";
 import { readAfter, type StoredEvent } from "#store/events.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
 import { openPool, type Pool } from "#store/pool.ts";
+import { eventTypesOf } from "#domain/upcast.ts";
 import { createLoop } from "#subscription/loop.ts";
 import { openLog } from "#telemetry/log.ts";
 import { inSpan, traceparent } from "#telemetry/trace.ts";
@@ -84,7 +85,9 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
     pool: workerPool,
     owner: uuidv7(),
     views,
+    eventTypes: eventTypesOf(aggregates),
     batchSize: 100,
+    continueOnError: true,
     clock: Date.now,
     log,
   });

@@ -1,8 +1,9 @@
 -- Makes the table of a view's version, its indexes, its checkpoint and the SQL view of its name.
 --   view_name text, view_version integer, filter_fields text[] → true if anything was made
 -- A later version than the one that serves starts from nothing: documents of two versions are never
--- mixed, and the table of the version before is dropped.
--- Index: views_pkey, checkpoints_pkey.
+-- mixed, and the table of the version before is dropped. Its dead letters are resolved by that: what
+-- cannot be read this time either is put aside anew.
+-- Index: views_pkey, checkpoints_pkey, dead_letters_waiting.
 -- Error VA006: a later version serves; a program that knows only an earlier one must not undo it.
 -- Locks: none where there is nothing to make, else varve.schema_migrations, as every change of the
 -- schema does. Idempotent.
@@ -52,6 +53,8 @@ begin
     values (view_name, view_version, new_table)
     on conflict (name) do update set version = excluded.version, table_name = excluded.table_name;
   delete from varve.leases l where l.subscription = view_name;
+  update varve.dead_letters l set state = 'resolved', reason = 'the view was built anew'
+    where l.subscription = view_name and l.state = 'waiting';
   insert into varve.checkpoints as c (subscription) values (view_name)
     on conflict (subscription, partition) do update
       set position = 0, epoch = c.epoch + 1, events_processed = 0;

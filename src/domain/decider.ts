@@ -3,6 +3,8 @@ import type { z } from "zod";
 import type { SealedFields } from "#kernel/personal.ts";
 import type { Result } from "#kernel/result.ts";
 
+import { assertUpcasters } from "./upcast.ts";
+
 // The vocabulary in which a business is declared to the runtime.
 //
 // What it is: the types of a decider (Chassaing: a state, a decision, an evolution), of a view, and
@@ -63,7 +65,38 @@ export type CommandDefinition = {
   readonly check?: (body: never, at: string) => readonly Fault[];
 };
 
-export type EventDefinition = { readonly version: number; readonly payload: z.ZodType };
+/** The payload of one version from that of the version before it: pure, total, no clock. */
+type Upcaster = (payload: never) => unknown;
+
+export type EventDefinition = {
+  /** Raised with every change of the payload: 1, 2, 3 … */
+  readonly version: number;
+  /** Today's. Earlier ones live on in the upcasters' types and in the golden files. */
+  readonly payload: z.ZodType;
+  /** By the version that they come from: one for each before today's. */
+  readonly upcasters?: Readonly<Record<number, Upcaster>>;
+};
+
+/** The versions before, counted by the length of a tuple. */
+type Earlier<
+  Version extends number,
+  Count extends readonly unknown[] = [unknown],
+> = Count["length"] extends Version
+  ? never
+  : Count["length"] | Earlier<Version, [...Count, unknown]>;
+
+type After<Version, Count extends readonly unknown[] = [unknown]> = Count["length"] extends Version
+  ? [...Count, unknown]["length"]
+  : After<Version, [...Count, unknown]>;
+
+type TakenBy<Step> = Step extends (payload: infer Past) => unknown ? Past : never;
+
+/** What the steps must be: one for each earlier version, each giving what the next one takes. */
+type Chain<Steps, Version extends number, Payload> = {
+  readonly [From in Earlier<Version>]: (
+    payload: never,
+  ) => After<From> extends Version ? Payload : TakenBy<Steps[After<From> & keyof Steps]>;
+} & { readonly [From in Exclude<keyof Steps, Earlier<Version>>]: never };
 
 /** The union of commands that a record of definitions stands for, bodies sealed. */
 export type CommandsOf<Definitions extends Readonly<Record<string, CommandDefinition>>> = {
@@ -159,13 +192,33 @@ export function defineCommand<Body extends z.ZodObject>(
   return definition;
 }
 
-/** Checks the declaration against its own types, then forgets them. */
+/**
+ * The definition of an event that has changed. A step that is missing, is one too many, or does not
+ * give what the next one takes does not compile.
+ */
+export function defineEvent<
+  const Version extends number,
+  Payload extends z.ZodType,
+  Steps extends Readonly<Record<number, Upcaster>>,
+>(definition: {
+  readonly version: Version;
+  readonly payload: Payload;
+  readonly upcasters: Steps & Chain<Steps, Version, z.output<Payload>>;
+}): EventDefinition & { readonly payload: Payload } {
+  return definition;
+}
+
+/**
+ * Checks the declaration against its own types, then forgets them. Throws a Defect where the
+ * upcasters of an event are not those of the versions before it.
+ */
 export function defineAggregate<
   State,
   AnyCommand extends { readonly type: string },
   Event extends DomainEvent,
   Rejection extends { readonly type: string },
 >(aggregate: Aggregate<State, AnyCommand, Event, Rejection>): AnyAggregate {
+  assertUpcasters(aggregate.events);
   return aggregate as unknown as AnyAggregate;
 }
 

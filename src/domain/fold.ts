@@ -1,9 +1,7 @@
-import { invariant, VarveError } from "#kernel/errors.ts";
+import { invariant } from "#kernel/errors.ts";
 
 import type { AnyAggregate, RecordedEvent } from "./decider.ts";
-
-/** An event as it was stored, whichever version its schema had then. */
-export type PastEvent = RecordedEvent & { readonly schemaVersion: number };
+import { type PastEvent, upcast } from "./upcast.ts";
 
 /** An aggregate as its events make it. `version` and `position` are 0 where there is no stream. */
 export type Folded = {
@@ -19,17 +17,13 @@ export const nothingFolded = (aggregate: AnyAggregate): Folded => ({
   position: 0,
 });
 
-/** A stored event as the domain sees it. Throws `schema-behind` for a type it does not know. */
+/** A stored event as the domain knows it today. Throws `schema-behind` and `upcast-failed`. */
 export function recordedEvent(aggregate: AnyAggregate, stored: PastEvent): RecordedEvent {
-  const known = aggregate.events[stored.type];
-  if (known === undefined || known.version < stored.schemaVersion) {
-    throw new VarveError("schema-behind", "an event is newer than this program", {
-      eventType: stored.type,
-      schemaVersion: stored.schemaVersion,
-      position: stored.position,
-    });
-  }
-  return stored;
+  const { type: aggregateType, events } = aggregate;
+  const definition = Object.hasOwn(events, stored.type) ? events[stored.type] : undefined;
+  const read = upcast(definition && { aggregateType, definition }, stored);
+  if (!read.ok) throw read.error;
+  return read.value;
 }
 
 /**

@@ -161,6 +161,7 @@ export const failures: Readonly<Record<ErrorCode, Failure>> = {
   "database-refused": ["database-unavailable", "alert"],
   "invalid-data": ["invalid-data", "warn"],
   "subject-erased": ["subject-erased", "none"],
+  "upcast-failed": ["internal", "alert"],
   "key-missing": ["internal", "alert"],
   "sealed-value-malformed": ["internal", "alert"],
   "sealed-value-wrong-key": ["internal", "alert"],

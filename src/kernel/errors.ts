@@ -21,6 +21,7 @@ const codes = {
   "archive-damaged": false,
   "invalid-data": false,
   "schema-behind": false,
+  "upcast-failed": false,
   "migration-edited": false,
   "configuration-invalid": false,
   "service-unavailable": true,

@@ -37,9 +37,11 @@ export const verbs: Verbs = {
   bench: async () => (await import("./bench/bench-verb.ts")).benchVerb,
   config: async () => (await import("./config-verb.ts")).configVerb,
   demo: async () => (await import("./demo/demo-verb.ts")).demoVerb,
+  doctor: async () => (await import("./doctor-verb.ts")).doctorVerb,
   keys: async () => (await import("./keys-verb.ts")).keysVerb,
   migrate: async () => (await import("./migrate-verb.ts")).migrateVerb,
   partitions: async () => (await import("./partitions-verb.ts")).partitionsVerb,
+  verify: async () => (await import("./verify-verb.ts")).verifyVerb,
 };
 
 /** Where a command line writes, and the environment that it sees. Tests give their own. */

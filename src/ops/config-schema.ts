@@ -146,7 +146,7 @@ export const environment = z.object({
   SUBSCRIPTION_CONTINUE_ON_ERROR: given(
     flag(),
     "true",
-    "`true` puts an event that cannot be handled aside as a dead letter; `false` stops there (no effect yet)",
+    "`true` puts an event that this program cannot read aside as a dead letter; `false` stops there",
   ),
 
   SNAPSHOT_THRESHOLD: given(

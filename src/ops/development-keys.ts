@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { VarveError } from "#kernel/errors.ts";
 import { generateKeys, type KeyTexts } from "#pii/keygen.ts";
 
+import type { Config } from "./config.ts";
 import { environment } from "./config-schema.ts";
+import { developmentDirectory } from "./development-database.ts";
 import { publishOnce, readIfThere } from "./private-file.ts";
 
 /** The keys of a development database, each as configuration would give it. */
@@ -60,4 +62,11 @@ function parseKeys(text: string, path: string): DevelopmentKeys {
     lookupKey: read("PII_LOOKUP_KEY"),
     auditSigningKey: read("AUDIT_SIGNING_KEY"),
   };
+}
+
+/** The configured keys; in development those that are not set are made once and kept. */
+export async function keysOf({ production, keys }: Config): Promise<Config["keys"]> {
+  if (production) return keys;
+  const given = Object.entries(keys).filter(([, text]) => text !== undefined);
+  return { ...(await developmentKeys(developmentDirectory)), ...Object.fromEntries(given) };
 }

@@ -32,6 +32,7 @@ const codeOf: Readonly<Record<ErrorCode, keyof typeof exitCodes>> = {
   "configuration-invalid": "configuration",
   "master-key-unknown": "configuration",
   "schema-behind": "faultFound",
+  "upcast-failed": "faultFound",
   "migration-edited": "faultFound",
   "partition-archived": "faultFound",
   "partition-kept": "faultFound",

@@ -19,18 +19,29 @@ function parsed<Value>(
   throw new VarveError("configuration-invalid", `${variable}: ${result.error.join("; ")}`);
 }
 
-/**
- * The keyring of the given keys over the database's key rows, checked: every living key has its
- * master key, and the bytes are the right ones. Throws `configuration-invalid` otherwise.
- */
-export async function openKeyring(keys: KeyTexts, pool: Pool): Promise<Keyring> {
+type KeyStore = ReturnType<typeof subjectKeyStore>;
+
+async function checkedKeyring(keys: KeyTexts, store: KeyStore): Promise<Keyring> {
   const keyring = await createKeyring({
     masterKeys: parsed("PII_MASTER_KEYS", keys.masterKeys, parseMasterKeys),
     lookupKey: parsed("PII_LOOKUP_KEY", keys.lookupKey, parseRootKey),
     indexKey: parsed("PII_INDEX_KEY", keys.indexKey, parseRootKey),
-    store: subjectKeyStore(pool, defaultTenant),
+    store,
     clock: monotonicMs,
   });
   await keyring.verify();
   return keyring;
+}
+
+/**
+ * The keyring of the given keys over the database's key rows, checked: every living key has its
+ * master key, and the bytes are the right ones. Throws `configuration-invalid` otherwise.
+ */
+export const openKeyring = (keys: KeyTexts, pool: Pool): Promise<Keyring> =>
+  checkedKeyring(keys, subjectKeyStore(pool, defaultTenant));
+
+/** Throws as `openKeyring` and changes nothing: a key that is new to the database leaves no trace. */
+export async function checkKeys(keys: KeyTexts, pool: Pool): Promise<void> {
+  const store = subjectKeyStore(pool, defaultTenant);
+  await checkedKeyring(keys, { ...store, claimCanary: () => Promise.resolve() });
 }

@@ -46,6 +46,15 @@ export type DocumentChange = {
   readonly position: number;
 };
 
+/** An event that was put aside; the later events of its stream wait behind it. */
+export type DeadLetter = {
+  /** The name of the stream. */
+  readonly key: string;
+  readonly position: number;
+  /** A literal code, never a message. */
+  readonly errorCode: string;
+};
+
 export type ProjectionPage = {
   readonly view: string;
   readonly epoch: number;
@@ -54,6 +63,7 @@ export type ProjectionPage = {
   readonly toPosition: number;
   readonly events: number;
   readonly changes: readonly DocumentChange[];
+  readonly deadLetters: readonly DeadLetter[];
 };
 
 type PageRow = Row & { readonly position: number; readonly documents: readonly StoredDocument[] };
@@ -99,8 +109,20 @@ export async function listDocuments(
   return pageOf(rows);
 }
 
+/** Those of the documents that exist, and those of the streams that wait behind a dead letter. */
+export async function readProjection(
+  pool: Pool,
+  { view, keys, streams }: { view: string; keys: readonly string[]; streams: readonly string[] },
+): Promise<{ documents: readonly StoredDocument[]; waiting: readonly string[] }> {
+  const [row] = await pool.query<{ documents: StoredDocument[]; waiting: string[] }>(
+    queries.readProjection,
+    [view, JSON.stringify(keys), JSON.stringify(streams)],
+  );
+  return { documents: row?.documents ?? [], waiting: row?.waiting ?? [] };
+}
+
 /**
- * Writes documents and checkpoint in one statement. False where the epoch or the position is no
+ * Writes documents, checkpoint and dead letters in one statement. False where the epoch or the position is no
  * longer the caller's: nothing was written. A repeat is safe.
  */
 export async function applyProjection(pool: Pool, page: ProjectionPage): Promise<boolean> {
@@ -111,6 +133,7 @@ export async function applyProjection(pool: Pool, page: ProjectionPage): Promise
     page.toPosition,
     page.events,
     JSON.stringify(page.changes),
+    JSON.stringify(page.deadLetters),
   ]);
   return row?.applied === true;
 }

@@ -6,6 +6,7 @@ import access from "#sql/migration/0004_access.sql" with { type: "text" };
 import idempotency from "#sql/migration/0005_idempotency.sql" with { type: "text" };
 import partitionLife from "#sql/migration/0007_partition_life.sql" with { type: "text" };
 import idempotencyUnchanged from "#sql/migration/0008_idempotency_unchanged.sql" with { type: "text" };
+import deadLettersWaiting from "#sql/migration/0009_dead_letters_waiting.sql" with { type: "text" };
 import acquireLeases from "#sql/function/acquire_leases.sql" with { type: "text" };
 import acquirePartitionLease from "#sql/function/acquire_partition_lease.sql" with { type: "text" };
 import appendEvents from "#sql/function/append_events.sql" with { type: "text" };
@@ -51,6 +52,7 @@ export const migrations: readonly SqlFile[] = [
   { name: "0005_idempotency", text: idempotency },
   { name: "0007_partition_life", text: partitionLife },
   { name: "0008_idempotency_unchanged", text: idempotencyUnchanged },
+  { name: "0009_dead_letters_waiting", text: deadLettersWaiting },
 ];
 
 /** Applied again whenever their text changes. */

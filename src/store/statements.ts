@@ -9,6 +9,7 @@ import beginRestore from "#sql/query/begin_restore.sql" with { type: "text" };
 import benchCeiling from "#sql/query/bench_ceiling.sql" with { type: "text" };
 import benchFillMonth from "#sql/query/bench_fill_month.sql" with { type: "text" };
 import benchMakeMonths from "#sql/query/bench_make_months.sql" with { type: "text" };
+import cancelStatements from "#sql/query/cancel_statements.sql" with { type: "text" };
 import claimCanary from "#sql/query/claim_canary.sql" with { type: "text" };
 import claimIdempotency from "#sql/query/claim_idempotency.sql" with { type: "text" };
 import claimSubjectKeys from "#sql/query/claim_subject_keys.sql" with { type: "text" };
@@ -20,12 +21,15 @@ import ensurePartitions from "#sql/query/ensure_partitions.sql" with { type: "te
 import ensureView from "#sql/query/ensure_view.sql" with { type: "text" };
 import expireIdempotency from "#sql/query/expire_idempotency.sql" with { type: "text" };
 import findActiveKeys from "#sql/query/find_active_keys.sql" with { type: "text" };
+import findAggregateType from "#sql/query/find_aggregate_type.sql" with { type: "text" };
 import findApiKey from "#sql/query/find_api_key.sql" with { type: "text" };
 import findIdempotentResult from "#sql/query/find_idempotent_result.sql" with { type: "text" };
 import findKeys from "#sql/query/find_keys.sql" with { type: "text" };
+import findStreamPage from "#sql/query/find_stream_page.sql" with { type: "text" };
 import finishArchive from "#sql/query/finish_archive.sql" with { type: "text" };
 import holdPartition from "#sql/query/hold_partition.sql" with { type: "text" };
 import listApiKeys from "#sql/query/list_api_keys.sql" with { type: "text" };
+import listAttachedPartitions from "#sql/query/list_attached_partitions.sql" with { type: "text" };
 import listCanaries from "#sql/query/list_canaries.sql" with { type: "text" };
 import listDocuments from "#sql/query/list_documents.sql" with { type: "text" };
 import listKekIds from "#sql/query/list_kek_ids.sql" with { type: "text" };
@@ -34,13 +38,33 @@ import listPartitions from "#sql/query/list_partitions.sql" with { type: "text" 
 import loadPartition from "#sql/query/load_partition.sql" with { type: "text" };
 import markFrozen from "#sql/query/mark_frozen.sql" with { type: "text" };
 import readAfter from "#sql/query/read_after.sql" with { type: "text" };
+import readBackend from "#sql/query/read_backend.sql" with { type: "text" };
 import readDocuments from "#sql/query/read_documents.sql" with { type: "text" };
 import readHealth from "#sql/query/read_health.sql" with { type: "text" };
+import readHistoryBounds from "#sql/query/read_history_bounds.sql" with { type: "text" };
 import readPartition from "#sql/query/read_partition.sql" with { type: "text" };
+import readProjection from "#sql/query/read_projection.sql" with { type: "text" };
+import readServer from "#sql/query/read_server.sql" with { type: "text" };
 import readStream from "#sql/query/read_stream.sql" with { type: "text" };
 import recordUpkeep from "#sql/query/record_upkeep.sql" with { type: "text" };
 import releaseLeases from "#sql/query/release_leases.sql" with { type: "text" };
 import revokeApiKey from "#sql/query/revoke_api_key.sql" with { type: "text" };
+import verifyCheckpoints from "#sql/query/verify_checkpoints.sql" with { type: "text" };
+import verifyCreatedAt from "#sql/query/verify_created_at.sql" with { type: "text" };
+import verifyDeadLetters from "#sql/query/verify_dead_letters.sql" with { type: "text" };
+import verifyDurability from "#sql/query/verify_durability.sql" with { type: "text" };
+import verifyEventIds from "#sql/query/verify_event_ids.sql" with { type: "text" };
+import verifyEventPartitions from "#sql/query/verify_event_partitions.sql" with { type: "text" };
+import verifyIdempotency from "#sql/query/verify_idempotency.sql" with { type: "text" };
+import verifyLeases from "#sql/query/verify_leases.sql" with { type: "text" };
+import verifyPartitionBounds from "#sql/query/verify_partition_bounds.sql" with { type: "text" };
+import verifyPartitionIndexes from "#sql/query/verify_partition_indexes.sql" with { type: "text" };
+import verifyPositions from "#sql/query/verify_positions.sql" with { type: "text" };
+import verifyRegister from "#sql/query/verify_register.sql" with { type: "text" };
+import verifyStreamVersions from "#sql/query/verify_stream_versions.sql" with { type: "text" };
+import verifyStreams from "#sql/query/verify_streams.sql" with { type: "text" };
+import verifySubjectKeys from "#sql/query/verify_subject_keys.sql" with { type: "text" };
+import verifyViews from "#sql/query/verify_views.sql" with { type: "text" };
 
 import type { Statement } from "./pool.ts";
 
@@ -57,6 +81,7 @@ export const queries = {
   benchCeiling: statement("bench_ceiling", benchCeiling),
   benchFillMonth: statement("bench_fill_month", benchFillMonth),
   benchMakeMonths: statement("bench_make_months", benchMakeMonths),
+  cancelStatements: statement("cancel_statements", cancelStatements),
   claimCanary: statement("claim_canary", claimCanary),
   claimIdempotency: statement("claim_idempotency", claimIdempotency),
   claimSubjectKeys: statement("claim_subject_keys", claimSubjectKeys),
@@ -68,12 +93,15 @@ export const queries = {
   ensureView: statement("ensure_view", ensureView),
   expireIdempotency: statement("expire_idempotency", expireIdempotency),
   findActiveKeys: statement("find_active_keys", findActiveKeys),
+  findAggregateType: statement("find_aggregate_type", findAggregateType),
   findApiKey: statement("find_api_key", findApiKey),
   findIdempotentResult: statement("find_idempotent_result", findIdempotentResult),
   findKeys: statement("find_keys", findKeys),
+  findStreamPage: statement("find_stream_page", findStreamPage),
   finishArchive: statement("finish_archive", finishArchive),
   holdPartition: statement("hold_partition", holdPartition),
   listApiKeys: statement("list_api_keys", listApiKeys),
+  listAttachedPartitions: statement("list_attached_partitions", listAttachedPartitions),
   listCanaries: statement("list_canaries", listCanaries),
   listDocuments: statement("list_documents", listDocuments),
   listKekIds: statement("list_kek_ids", listKekIds),
@@ -82,11 +110,31 @@ export const queries = {
   loadPartition: statement("load_partition", loadPartition),
   markFrozen: statement("mark_frozen", markFrozen),
   readAfter: statement("read_after", readAfter),
+  readBackend: statement("read_backend", readBackend),
   readDocuments: statement("read_documents", readDocuments),
   readHealth: statement("read_health", readHealth),
+  readHistoryBounds: statement("read_history_bounds", readHistoryBounds),
   readPartition: statement("read_partition", readPartition),
+  readProjection: statement("read_projection", readProjection),
+  readServer: statement("read_server", readServer),
   readStream: statement("read_stream", readStream),
   recordUpkeep: statement("record_upkeep", recordUpkeep),
   releaseLeases: statement("release_leases", releaseLeases),
   revokeApiKey: statement("revoke_api_key", revokeApiKey),
+  verifyCheckpoints: statement("verify_checkpoints", verifyCheckpoints),
+  verifyCreatedAt: statement("verify_created_at", verifyCreatedAt),
+  verifyDeadLetters: statement("verify_dead_letters", verifyDeadLetters),
+  verifyDurability: statement("verify_durability", verifyDurability),
+  verifyEventIds: statement("verify_event_ids", verifyEventIds),
+  verifyEventPartitions: statement("verify_event_partitions", verifyEventPartitions),
+  verifyIdempotency: statement("verify_idempotency", verifyIdempotency),
+  verifyLeases: statement("verify_leases", verifyLeases),
+  verifyPartitionBounds: statement("verify_partition_bounds", verifyPartitionBounds),
+  verifyPartitionIndexes: statement("verify_partition_indexes", verifyPartitionIndexes),
+  verifyPositions: statement("verify_positions", verifyPositions),
+  verifyRegister: statement("verify_register", verifyRegister),
+  verifyStreamVersions: statement("verify_stream_versions", verifyStreamVersions),
+  verifyStreams: statement("verify_streams", verifyStreams),
+  verifySubjectKeys: statement("verify_subject_keys", verifySubjectKeys),
+  verifyViews: statement("verify_views", verifyViews),
 } as const;

@@ -3,8 +3,10 @@
  *
  * What it promises: a view sees every event once in effect and in order. A page of the log is read
  * after the slowest checkpoint, folded for each view, and written with the checkpoint in one
- * statement that the epoch of the lease guards. Nothing is skipped: a view whose own code fails stays
- * where it is, says so, and is tried again, while the others go on.
+ * statement that the epoch of the lease guards. Nothing is skipped: an event that a view wants and
+ * this program cannot read becomes a dead letter in that statement, and later events of its stream
+ * wait behind it; a view whose own code fails stays where it is, says so, and is tried again, while
+ * the others go on.
  *
  * What it relies on: dense positions (a gap is a defect, never waited out), and the store's
  * `apply_projection`. Hints only shorten the wait; losing all of them costs one poll interval.
@@ -16,16 +18,17 @@
  * it is; health reads that from the database.
  */
 import type { View } from "#domain/decider.ts";
+import type { EventTypes } from "#domain/upcast.ts";
 import { sleep, type Clock } from "#kernel/clock.ts";
 import { Defect, invariant, isCode, VarveError } from "#kernel/errors.ts";
 import { limits } from "#kernel/limits.ts";
 import type { Logger } from "#kernel/log.ts";
-import { readAfter, type StoredEvent } from "#store/events.ts";
+import { readAfter } from "#store/events.ts";
 import { acquireLeases, releaseLeases } from "#store/leases.ts";
 import type { Pool } from "#store/pool.ts";
 
 import type { SubscriptionReport } from "./messages.ts";
-import { projectPage } from "./project.ts";
+import { projectPage, readPage, type PageEvent } from "./project.ts";
 import { backoffMs, createSubscription, type Subscription } from "./subscription.ts";
 
 export type LoopOptions = {
@@ -33,7 +36,11 @@ export type LoopOptions = {
   /** Random for each start of the process: a restarted process is another owner. */
   readonly owner: string;
   readonly views: readonly View[];
+  /** What this program can read. */
+  readonly eventTypes: EventTypes;
   readonly batchSize: number;
+  /** Whether an event that cannot be read is put aside; else its view stops in front of it. */
+  readonly continueOnError: boolean;
   readonly clock: Clock;
   readonly log: Logger;
 };
@@ -64,28 +71,31 @@ async function renewLeases(context: Context): Promise<number> {
 
 /** Brings one subscription to the end of the page. Its failure is its own. */
 async function feed(
-  { pool, log }: Context,
+  { pool, log, continueOnError }: Context,
   subscription: Subscription,
-  page: readonly StoredEvent[],
+  events: readonly PageEvent[],
 ): Promise<void> {
   const { lease, view } = subscription;
-  const toPosition = page.at(-1)?.position ?? 0;
+  const toPosition = events.at(-1)?.stored.position ?? 0;
   if (lease === undefined || lease.position >= toPosition) return;
+  const { epoch, position: fromPosition } = lease;
   try {
-    const { epoch, position: fromPosition } = lease;
-    const applied = await projectPage(pool, {
-      view,
-      epoch,
-      fromPosition,
-      toPosition,
-      events: page,
-    });
-    if (applied) subscription.advance(toPosition);
-    else subscription.hold(undefined);
+    const page = { view, epoch, fromPosition, toPosition, events, continueOnError };
+    const { applied, position, deadLetters, stopped } = await projectPage(pool, page);
+    if (!applied) return subscription.hold(undefined);
+    if (position > fromPosition) subscription.advance(position);
+    if (stopped !== undefined) throw stopped;
+    const [first] = deadLetters;
+    if (first === undefined) return;
+    subscription.putAside(deadLetters.length);
+    const { errorCode: code, position: from } = first;
+    const fields = { subscription: view.name, code, position: from, count: deadLetters.length };
+    log.error(fields, "events were put aside as dead letters");
   } catch (error) {
     if (error instanceof Defect) throw error;
-    const isOutage = error instanceof VarveError;
-    const code = isOutage ? error.code : "view-failed";
+    const isUnreadable = isCode(error, "schema-behind", "upcast-failed");
+    const isOutage = error instanceof VarveError && !isUnreadable;
+    const code = error instanceof VarveError ? error.code : "view-failed";
     subscription.fail(code, isOutage ? "write" : "event");
     log.error({ subscription: view.name, code, error }, "a subscription cannot go on");
   }
@@ -106,7 +116,8 @@ async function readAndFeed(context: Context): Promise<boolean> {
     invariant(event.position === from + 1 + index, "the log has a gap");
   }
   // 3. Fold and write, for each view on its own.
-  await Promise.all(due.map(({ subscription }) => feed(context, subscription, page)));
+  const events = readPage(context.eventTypes, page);
+  await Promise.all(due.map(({ subscription }) => feed(context, subscription, events)));
   // 4. Say how close we are.
   const reached = page.at(-1)?.position ?? from;
   for (const { subscription } of due) subscription.seen(reached, page.length === context.batchSize);

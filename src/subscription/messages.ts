@@ -23,6 +23,7 @@ export type WorkerOptions = {
   readonly pool: PoolOptions;
   readonly batchSize: number;
   readonly maintenance: MaintenanceOptions;
+  readonly continueOnError: boolean;
 };
 
 /** From the main thread to the worker. */

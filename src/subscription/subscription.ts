@@ -17,6 +17,8 @@ export type Subscription = {
   readonly advance: (position: number) => void;
   /** The log was read up to the position; `more` where its page was full. */
   readonly seen: (position: number, more: boolean) => void;
+  /** So many events became dead letters; it goes on without them. */
+  readonly putAside: (events: number) => void;
   readonly fail: (code: string, cause: FailureCause) => void;
   readonly report: () => SubscriptionReport;
 };
@@ -56,6 +58,11 @@ export function createSubscription(view: View, clock: Clock): Subscription {
     lastError = null;
   };
 
+  const remember = (count: number): void => {
+    const now = Array.from({ length: count }, () => clock());
+    failedAtMs = [...failedAtMs, ...now].slice(-REMEMBERED);
+  };
+
   return {
     view,
     get lease() {
@@ -78,13 +85,17 @@ export function createSubscription(view: View, clock: Clock): Subscription {
       if (lease.position >= position) succeed();
       if (failures === 0) state = more ? "catching_up" : "live";
     },
+    putAside: (events) => {
+      eventsFailed += events;
+      remember(events);
+    },
     fail: (code, cause) => {
       failures += 1;
       // However often it is tried again, it is one event that fails.
       if (cause === "event" && failures === 1) eventsFailed += 1;
       lastError = code;
       state = "error";
-      failedAtMs = [...failedAtMs.slice(-REMEMBERED + 1), clock()];
+      remember(1);
       dueAtMs = clock() + backoffMs(failures, pauseMsMax[cause]);
     },
     report: () => ({

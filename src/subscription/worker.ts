@@ -1,5 +1,6 @@
 /** The worker thread's entry: wires the loop to the messages of the supervisor. */
 import { aggregates } from "#domain/registry.ts";
+import { eventTypesOf } from "#domain/upcast.ts";
 import { monotonicMs } from "#kernel/clock.ts";
 import { Defect } from "#kernel/errors.ts";
 import { uuidv7 } from "#kernel/ids.ts";
@@ -52,11 +53,20 @@ async function run(loop: Loop, maintenance: Maintenance, pool: Pool): Promise<vo
   say({ type: "drained" });
 }
 
-function start({ pool: poolOptions, batchSize, maintenance }: WorkerOptions): Loop {
+function start({ pool: poolOptions, maintenance, ...options }: WorkerOptions): Loop {
   const pool = openPool(poolOptions);
   const views = aggregates.flatMap((aggregate) => aggregate.views);
+  const eventTypes = eventTypesOf(aggregates);
   const owner = uuidv7();
-  const loop = createLoop({ pool, owner, views, batchSize, clock: monotonicMs, log });
+  const loop = createLoop({
+    ...options,
+    pool,
+    owner,
+    views,
+    eventTypes,
+    clock: monotonicMs,
+    log,
+  });
   const upkeep = createMaintenance(pool, maintenance, { log, clock: monotonicMs });
   void run(loop, upkeep, pool);
   return loop;

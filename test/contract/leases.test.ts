@@ -44,7 +44,15 @@ const takenOver = (owner: string): Promise<readonly Lease[]> =>
   });
 
 const move = (epoch: number, fromPosition: number, toPosition: number) =>
-  applyProjection(pool, { view: name, epoch, fromPosition, toPosition, events: 0, changes: [] });
+  applyProjection(pool, {
+    view: name,
+    epoch,
+    fromPosition,
+    toPosition,
+    events: 0,
+    changes: [],
+    deadLetters: [],
+  });
 
 describe("leases", () => {
   test("lease is taken with a new epoch and kept when its owner renews it", async () => {

@@ -43,6 +43,7 @@ const pageWith = (changed: Partial<ProjectionPage> = {}): ProjectionPage => ({
   toPosition: 10,
   events: 3,
   changes: [change("a", 4, { kind: "x" }), change("b", 9, { kind: "y" })],
+  deadLetters: [],
   ...changed,
 });
 

@@ -47,6 +47,7 @@ async function fill(name: string): Promise<void> {
     toPosition: 40,
     events: 23,
     changes,
+    deadLetters: [],
   });
 }
 
@@ -212,6 +213,7 @@ describe("ensureView", () => {
       toPosition: 50,
       events: 0,
       changes: [],
+      deadLetters: [],
     };
     expect(await ensureView(pool, { name: "raised", version: 2, filterFields: [] })).toBe(true);
     expect(await applyProjection(pool, stale)).toBe(false);

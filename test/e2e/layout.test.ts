@@ -138,6 +138,7 @@ describe("the service with another aggregate", () => {
       loanId: "l-1",
       status: "returned",
       contact: newContact,
+      branch: "main",
       dueOn: dayAfter(14),
       renewals: 1,
       lentAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/),

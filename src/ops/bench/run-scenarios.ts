@@ -2,7 +2,7 @@ import { cpus } from "node:os";
 
 import { requireConfig } from "#ops/config.ts";
 import { type ExitCode, exitCodes } from "#ops/exit.ts";
-import { catchInterrupts } from "#ops/interrupt.ts";
+import { catchInterrupts } from "#ops/interrupts.ts";
 import { writeLine } from "#ops/output.ts";
 
 import { type Comparison, describeComparison } from "./compare.ts";

@@ -1,6 +1,6 @@
 import { defineVerb } from "#ops/cli-arguments.ts";
 import { type ExitCode, exitCodes, UsageError } from "#ops/exit.ts";
-import { catchInterrupts } from "#ops/interrupt.ts";
+import { catchInterrupts } from "#ops/interrupts.ts";
 import { writeLine } from "#ops/output.ts";
 import { serviceAccess } from "#ops/service-access.ts";
 

@@ -1,0 +1,46 @@
+import { type ExitCode, exitCodes } from "#ops/exit.ts";
+
+import type { History, StoredVersion } from "./history.ts";
+
+const says: Readonly<Record<StoredVersion["status"], string>> = {
+  today: "read as it is",
+  upcast: "read by its upcasters",
+  fault: "FAULT",
+};
+
+const number = (value: number): string => value.toLocaleString("en-GB");
+
+function linesOf({ type, schemaVersion, count, status, faults }: StoredVersion): readonly string[] {
+  const row = `${type.padEnd(28)} ${String(schemaVersion).padStart(7)} ${number(count).padStart(13)}`;
+  return [
+    `${row}  ${says[status]}`,
+    ...faults.map(({ fault, count: found, positions }) => {
+      const more = found > positions.length ? " …" : "";
+      return `  ${fault}: ${number(found)} at ${positions.join(", ")}${more}`;
+    }),
+  ];
+}
+
+/** What was found, as lines for a person. */
+export function describeHistory(history: History): readonly string[] {
+  const { events, versions, notLookedAt, interrupted, missing } = history;
+  const faults = versions.filter(({ status }) => status === "fault").length;
+  const gaps = notLookedAt.map(
+    ({ name, state, first, last }) =>
+      `not looked at: ${name} is ${state}, positions ${first} to ${last}; restore it to look at it`,
+  );
+  return [
+    `${"event".padEnd(28)} ${"version".padStart(7)} ${"count".padStart(13)}  status`,
+    ...versions.flatMap(linesOf),
+    ...gaps,
+    ...(interrupted ? ["interrupted: later events were not looked at"] : []),
+    ...(missing > 0 ? [`missing: ${number(missing)} events; see varve verify`] : []),
+    `${number(events)} events, ${faults === 0 ? "no version" : `${faults} versions`} with faults`,
+  ];
+}
+
+/** How the process should end: a fault that was found counts, even where the rest was not seen. */
+export function historyExit({ versions, missing, interrupted }: History): ExitCode {
+  if (missing > 0 || versions.some(({ status }) => status === "fault")) return exitCodes.faultFound;
+  return interrupted ? exitCodes.interrupted : exitCodes.done;
+}

@@ -1,0 +1,91 @@
+import { migrationTarget } from "#ops/database.ts";
+import { keysOf } from "#ops/development-keys.ts";
+import { checkKeys } from "#ops/open-keyring.ts";
+import { readHealth } from "#store/health.ts";
+import { type MigrationState, migrationStatus } from "#store/migrate.ts";
+
+import { type Check, fail, type Finding, ok, type Patient, warn } from "./check.ts";
+
+const dayMs = 24 * 60 * 60_000;
+/** Readiness ends a day before; by then a week of warnings has been missed. */
+const preparedWarnMs = 7 * dayMs;
+const preparedFailMs = dayMs;
+const gibibyte = 1024 ** 3;
+
+const health = ({ pool, config }: Patient) =>
+  readHealth(pool, Date.now, config.database.statementTimeoutMs);
+
+async function schema({ config }: Patient): Promise<Finding> {
+  const files = await migrationStatus(migrationTarget(config.database));
+  const named = (state: MigrationState): readonly string[] =>
+    files.flatMap((file) => (file.state === state ? [file.name] : []));
+  const [edited, pending, newer] = [named("edited"), named("pending"), named("unknown")];
+  if (edited.length > 0) {
+    const remedy = "run the program that applied them; a migration is never edited";
+    return fail(`edited after they were applied: ${edited.join(", ")}`, remedy);
+  }
+  if (pending.length > 0) {
+    return fail(`${pending.length} files are pending, first ${pending[0]}`, "run `varve migrate`");
+  }
+  if (newer.length === 0) return ok("every migration and function is applied");
+  return warn(`a newer program has applied ${newer.join(", ")}`, "finish the roll-out");
+}
+
+function rights({ embedded, server }: Patient): Finding {
+  if (server.mayAppend === null) {
+    return warn("there is no varve.append_events yet", "run `varve migrate`");
+  }
+  if (!server.mayAppend) {
+    return fail(
+      "this role may not call varve.append_events",
+      "grant varve_app to the role of DATABASE_URL",
+    );
+  }
+  if (server.mayInsert !== true) return ok("this role writes through the functions alone");
+  if (embedded) return ok("the embedded database has one user, which owns it");
+  const who = server.superuser ? "a superuser" : server.owner === true ? "the owner" : "a role";
+  return warn(
+    `the service connects as ${who} and could write past the functions`,
+    "use a role that is only granted varve_app, and DIRECT_DATABASE_URL for migrations",
+  );
+}
+
+async function partitions(patient: Patient): Promise<Finding> {
+  const { attached, preparedUntil } = (await health(patient)).partitions;
+  const remedy = "run `varve partitions ensure`";
+  if (preparedUntil === null) return fail("there is no partition", remedy);
+  const leftMs = Date.parse(preparedUntil) - Date.parse(patient.server.at);
+  const says = `${attached} attached, appends have a place until ${preparedUntil}`;
+  if (leftMs < preparedFailMs) return fail(says, remedy);
+  return leftMs < preparedWarnMs ? warn(says, remedy) : ok(says);
+}
+
+async function workers(patient: Patient): Promise<Finding> {
+  const { subscriptions } = await health(patient);
+  const idle = subscriptions.filter(({ leased }) => !leased).map(({ name }) => name);
+  if (idle.length === 0) return ok(`${subscriptions.length} subscriptions have a worker`);
+  return warn(
+    `nobody works for ${idle.join(", ")}`,
+    "start the service; if it runs, its log says why its worker does not",
+  );
+}
+
+async function masterKeys({ config, pool }: Patient): Promise<Finding> {
+  await checkKeys(await keysOf(config), pool);
+  return ok("the master keys open what the database holds");
+}
+
+const size = ({ server }: Patient): Finding =>
+  ok(`the database has ${(server.sizeBytes / gibibyte).toFixed(2)} GiB; its disk is not seen here`);
+
+/** Where it fails, nothing that needs the schema is asked. */
+export const schemaCheck: Check = { name: "schema", needsSchema: false, run: schema };
+
+/** What can be asked of a migrated database. */
+export const schemaChecks: readonly Check[] = [
+  { name: "rights", needsSchema: false, run: rights },
+  { name: "partitions", needsSchema: true, run: partitions },
+  { name: "keys", needsSchema: true, run: masterKeys },
+  { name: "workers", needsSchema: true, run: workers },
+  { name: "size", needsSchema: false, run: size },
+];

@@ -1,0 +1,150 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+
+import { uuidv7 } from "#kernel/ids.ts";
+import { acquireLeases } from "#store/leases.ts";
+import { allViews, ensureViews } from "#test/support/loops.ts";
+import { endServices, runVerb } from "#test/support/service.ts";
+import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
+
+let store: TestStore;
+let serviceUrl = "";
+let role = "";
+
+/** The service's own role, as an operator makes it. */
+beforeEach(async () => {
+  store = await openStore();
+  role = `service_${crypto.randomUUID().slice(0, 8)}`;
+  await store.sql.unsafe(`create role ${role} login password 'secret' in role varve_app`);
+  const url = new URL(store.database.url);
+  url.username = role;
+  url.password = "secret";
+  serviceUrl = url.href;
+  await ensureViews(store.pool, allViews);
+  await acquireLeases(store.pool, uuidv7(), allViews, 60_000);
+});
+afterEach(async () => {
+  await endServices();
+  await store.sql.unsafe(`drop role ${role}`);
+  await closeStore(store);
+});
+
+type Diagnosis = Readonly<Record<"check" | "status" | "says", string>>;
+
+/** What the doctor says that is not ok, and how it ends. In development unless told. */
+async function examined(
+  databaseUrl: string,
+  environment: Readonly<Record<string, string>> = { APP_ENV: "development" },
+) {
+  const { code, stdout } = await runVerb(["doctor", "--json"], { databaseUrl, environment });
+  const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: readonly Diagnosis[] };
+  const found = checks
+    .filter(({ status }) => status !== "ok")
+    .map(({ check, status, says }) => [check, status, says]);
+  return { code, ok, found: found as readonly (readonly unknown[])[] };
+}
+
+const notDurable = (status: string): readonly unknown[] => [
+  "durability",
+  status,
+  expect.stringContaining("fsync=off"),
+];
+
+test("doctor finds an installation fit when the service's role may only call functions", async () => {
+  expect(await examined(serviceUrl)).toEqual({ code: 0, ok: true, found: [notDurable("warn")] });
+});
+
+test("doctor ends with 1 when production trades durability away", async () => {
+  expect(await examined(serviceUrl, {})).toEqual({
+    code: 1,
+    ok: false,
+    found: [["encryption", "warn", "the connection is not encrypted"], notDurable("fail")],
+  });
+});
+
+test("doctor warns when the service connects as a superuser", async () => {
+  const says = "the service connects as a superuser and could write past the functions";
+  expect(await examined(store.database.url)).toEqual({
+    code: 0,
+    ok: true,
+    found: [notDurable("warn"), ["rights", "warn", says]],
+  });
+});
+
+test("doctor fails when the role may not append", async () => {
+  await store.sql.unsafe(`revoke varve_app from ${role}`);
+  const { code, found } = await examined(serviceUrl);
+  expect(code).toBe(1);
+  expect(found).toEqual([
+    notDurable("warn"),
+    ["schema", "fail", "database-refused: the database answered 42501"],
+    ["rights", "fail", "this role may not call varve.append_events"],
+  ]);
+});
+
+test("doctor asks nothing of the schema when it is not there", async () => {
+  await store.sql`drop schema varve cascade`;
+  expect(await examined(store.database.url)).toEqual({
+    code: 1,
+    ok: false,
+    found: [
+      notDurable("warn"),
+      ["schema", "fail", expect.stringContaining("first 0001_event_log")],
+      ["rights", "warn", "there is no varve.append_events yet"],
+    ],
+  });
+});
+
+test("doctor fails when the next month has no partition a day before it begins", async () => {
+  await store.sql`update varve.event_partitions set state = 'archived'`;
+  const { found } = await examined(serviceUrl);
+  expect(found).toEqual([notDurable("warn"), ["partitions", "fail", "there is no partition"]]);
+  await store.sql`
+    update varve.event_partitions
+       set state = 'attached', lower_bound = now() - interval '1 month' - make_interval(secs => n),
+           upper_bound = now() + interval '3 days' - make_interval(secs => n)
+      from (select name as key, row_number() over (order by name) as n from varve.event_partitions) k
+     where name = key`;
+  expect((await examined(serviceUrl)).found).toEqual([
+    notDurable("warn"),
+    ["partitions", "warn", expect.stringContaining("appends have a place until")],
+  ]);
+});
+
+test("doctor warns when nobody works for a subscription", async () => {
+  await store.sql`update varve.leases set expires_at = now() where subscription = 'orders'`;
+  expect((await examined(serviceUrl)).found).toEqual([
+    notDurable("warn"),
+    ["workers", "warn", "nobody works for orders"],
+  ]);
+});
+
+test("doctor fails when a master key has other bytes, and leaves no trace of a new one", async () => {
+  const canaries = () => store.sql`select kek_id from varve.key_canaries`;
+  await examined(serviceUrl);
+  expect([...(await canaries())]).toEqual([]);
+  const wrapped = "01".repeat(62);
+  await store.sql`insert into varve.key_canaries values ('test', decode(${wrapped}, 'hex'))`;
+  const { code, found } = await examined(serviceUrl);
+  expect(code).toBe(1);
+  expect(found).toContainEqual([
+    "keys",
+    "fail",
+    expect.stringContaining('configuration-invalid: PII_MASTER_KEYS has other bytes for "test"'),
+  ]);
+});
+
+test("doctor ends with 69 when the database does not answer, and 78 on a wrong setting", async () => {
+  const gone = await examined("postgres://nobody:nothing@127.0.0.1:1/none");
+  expect([gone.code, gone.found.map(([check]) => check)]).toEqual([69, ["database"]]);
+  const wrong = await examined(serviceUrl, { PORT: "x", DB_PREPARE: "maybe" });
+  expect([wrong.code, wrong.found.map(([check]) => check)]).toEqual([
+    78,
+    ["configuration", "configuration"],
+  ]);
+});
+
+test("doctor says what to do in a line of its own when it writes text", async () => {
+  const { stdout } = await runVerb(["doctor"], { databaseUrl: serviceUrl });
+  expect(stdout).toContain("ok   schema");
+  expect(stdout).toMatch(/^FAIL durability .*\n {5}→ set them to on/m);
+});

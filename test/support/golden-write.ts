@@ -1,0 +1,43 @@
+/**
+ * `bun run golden <event type> < payload.json`: keeps today's version of an event for ever.
+ *
+ * It writes `test/contract/golden/<Type>.v<version>.json` from a stored payload on stdin, and never
+ * over a file that is there. Exit codes as everywhere: 1 for a payload that does not fit or a file that
+ * exists, 2 for a type that nobody declares.
+ */
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { aggregates } from "#domain/registry.ts";
+import { eventTypesOf } from "#domain/upcast.ts";
+
+import { goldenFolder, goldenName, schemaOf, type Golden } from "./golden.ts";
+
+function end(message: string, code: number): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(code);
+}
+
+const [type = ""] = process.argv.slice(2);
+const declared = eventTypesOf(aggregates).get(type);
+if (declared === undefined) end("usage: bun run golden <event type> < payload.json", 2);
+const { aggregateType, definition } = declared;
+
+const parsed = definition.payload.safeParse(await Bun.stdin.json().catch(() => undefined));
+if (!parsed.success) end(`this is no payload of ${type} ${definition.version}`, 1);
+const metadata = { requestId: "0195549e-0000-7000-8000-00000000aaaa", actor: "key:golden" };
+const golden: Golden = {
+  stored: {
+    aggregateType,
+    type,
+    schemaVersion: definition.version,
+    payload: parsed.data,
+    metadata,
+  },
+  schema: schemaOf(definition),
+  today: parsed.data,
+};
+const path = join(goldenFolder, goldenName(golden.stored));
+if (existsSync(path)) end(`${path} is there and stays as it is`, 1);
+writeFileSync(path, `${JSON.stringify(golden, null, 2)}\n`, { flag: "wx" });
+process.stdout.write(`${path}\n`);
