@@ -36,6 +36,7 @@ import { createGroupCommit } from "#store/group-commit.ts";
 import { assertMigrated, migrate } from "#store/migrate.ts";
 import { tablePoolOptions } from "#store/partitions/tables.ts";
 import { openPool, type Pool } from "#store/pool.ts";
+import { assertUnpooled } from "#store/pooler.ts";
 import type { WorkerOptions } from "#subscription/messages.ts";
 import { superviseWorker } from "#subscription/supervisor.ts";
 import { openLog, type ProcessLogger } from "#telemetry/log.ts";
@@ -76,6 +77,7 @@ async function prepareDatabase(database: DatabaseConfig, production: boolean, po
   const target = migrationTarget(database);
   if (production) await assertMigrated(target);
   else await migrate(target);
+  if (database.prepare) await assertUnpooled(pool);
   for (const { name, version: viewVersion, list } of aggregates.flatMap(({ views }) => views)) {
     const filterFields = Object.values(list?.filters ?? {}).map(({ field }) => field);
     await ensureView(pool, { name, version: viewVersion, filterFields });

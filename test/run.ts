@@ -29,7 +29,8 @@ function testEnvironment(url: string): Record<string, string | undefined> {
   const kept = Object.entries(process.env).filter(
     ([name]) => !name.startsWith("PG") && !name.endsWith("DATABASE_URL"),
   );
-  return { ...Object.fromEntries(kept), VARVE_TEST_DATABASE_URL: url };
+  const bin = process.env["PG_BIN"] ?? "";
+  return { ...Object.fromEntries(kept), VARVE_TEST_DATABASE_URL: url, VARVE_TEST_PG_BIN: bin };
 }
 
 async function runBunTest(args: readonly string[], url: string, signal: AbortSignal) {

@@ -1,3 +1,5 @@
+import { sslModeOf } from "#store/dial.ts";
+
 import { connectionsReserved, poolShare, poolSizeMin } from "./config-pool.ts";
 import type { VariableName, Variables } from "./config-schema.ts";
 
@@ -19,6 +21,7 @@ export function crossFaults(
     nowhereToArchive(read, faulty),
     batchTooLarge(read),
     shareTooSmall(read),
+    weakenedTls(read),
     uselessCertificates(read, faulty),
   ];
   return found.filter((fault) => fault !== undefined).filter((fault) => !faulty.has(fault.name));
@@ -87,13 +90,39 @@ function shareTooSmall(read: ReadVariables): ConfigFault | undefined {
   };
 }
 
+const databaseUrls = ["DATABASE_URL", "DIRECT_DATABASE_URL", "REPLICA_DATABASE_URL"] as const;
+
+/** From the weakest to the strongest; `verify-ca` is held for `verify-full`. */
+const strengths = ["disable", "require", "verify-ca", "verify-full"];
+
+/** What is in force for each URL: DB_SSL, else its own `sslmode`. */
+const sslModes = (read: ReadVariables): readonly string[] =>
+  databaseUrls
+    .map((name) => read[name])
+    .filter((url) => url !== undefined)
+    .map((url) => read.DB_SSL ?? sslModeOf(url) ?? "disable");
+
+/** Nobody who reads `sslmode=verify-full` in a URL may get less. */
+function weakenedTls(read: ReadVariables): ConfigFault | undefined {
+  const { DB_SSL: ssl } = read;
+  if (ssl === undefined) return undefined;
+  const asked = databaseUrls.map((name) => sslModeOf(read[name] ?? "") ?? "disable");
+  const weakens = asked.some((mode) => strengths.indexOf(mode) > strengths.indexOf(ssl));
+  return weakens
+    ? { name: "DB_SSL", message: "must not ask for less than the sslmode of a database URL" }
+    : undefined;
+}
+
 /** Certificates that are not checked against would only look like protection. */
 function uselessCertificates(
   read: ReadVariables,
   faulty: ReadonlySet<VariableName>,
 ): ConfigFault | undefined {
-  if (faulty.has("DB_SSL")) return undefined;
-  return read.DB_SSL_CA !== undefined && read.DB_SSL !== "verify-full"
+  if (faulty.has("DB_SSL") || faulty.has("DATABASE_URL")) return undefined;
+  const isUsed = read.DB_SSL === "verify-full" || sslModes(read).some(verifies);
+  return read.DB_SSL_CA !== undefined && !isUsed
     ? { name: "DB_SSL_CA", message: "must only be set with DB_SSL=verify-full" }
     : undefined;
 }
+
+const verifies = (mode: string): boolean => mode.startsWith("verify");

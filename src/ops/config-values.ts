@@ -1,4 +1,8 @@
+import { X509Certificate } from "node:crypto";
+
 import { z } from "zod";
+
+import { sslModeOf } from "#store/dial.ts";
 
 /**
  * The kinds of value that a setting can have. Each refuses with one sentence that says what is
@@ -54,8 +58,19 @@ export const webUrl = () =>
     error: "must be an http or https URL",
   });
 
-/** An unknown mode would only show as a failed connection. */
-const urlSslModes = ["disable", "prefer", "require", "verify-ca", "verify-full"];
+/**
+ * The modes of libpq but `allow` and `prefer`: they encrypt unless somebody in between objects, so
+ * that they promise nothing and look as if they did.
+ */
+const urlSslModes = ["disable", "require", "verify-ca", "verify-full"];
+
+/** Other parameters about TLS would go to the server, which does not know them, or be ignored. */
+const isTlsParameter = (name: string): boolean => /^ssl|^channel_binding$|^gss/i.test(name);
+
+const hasOneSslMode = (text: string): boolean => {
+  const names = [...(connection(text)?.searchParams.keys() ?? [])].filter(isTlsParameter);
+  return names.length === 0 || (names.length === 1 && names[0] === "sslmode");
+};
 
 /** A Postgres URL; several hosts may stand in it, separated by commas. */
 export const databaseUrl = () =>
@@ -65,18 +80,38 @@ export const databaseUrl = () =>
       error: "must be a URL like postgres://user:password@host:5432/database",
       abort: true,
     })
-    .refine((text) => urlSslModes.includes(sslMode(text)), {
+    .refine(hasOneSslMode, {
+      error: "must say of TLS no more than one sslmode; DB_SSL and DB_SSL_CA say the rest",
+    })
+    .refine((text) => urlSslModes.includes(sslModeOf(text) ?? "disable"), {
       error: `must have no sslmode but ${urlSslModes.join(", ")}`,
     });
 
-/** Certificates as PEM text; `\n` written as two characters counts as a line break. */
+const certificateForm = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+const isCertificate = (text: string): boolean => {
+  try {
+    return new X509Certificate(text).raw.length > 0;
+  } catch {
+    return false;
+  }
+};
+
+/**
+ * Certificates as PEM text; `\n` written as two characters counts as a line break. Each is read
+ * here, since one that cannot be would end the process at the first connection.
+ */
 export const certificates = () =>
   z
     .string()
     .transform((text) => text.replaceAll("\\n", "\n"))
-    .refine((text) => /-----BEGIN CERTIFICATE-----[^]+-----END CERTIFICATE-----/.test(text), {
-      error: "must be certificates in PEM",
-    });
+    .refine(
+      (text) => {
+        const found = text.match(certificateForm) ?? [];
+        return found.length > 0 && found.every(isCertificate);
+      },
+      { error: "must be certificates in PEM" },
+    );
 
 /** 32 bytes in base64. */
 export const symmetricKey = () =>
@@ -109,9 +144,6 @@ export function connection(text: string): URL | undefined {
   const url = parsed(single);
   return url !== undefined && /^postgres(ql)?:$/.test(url.protocol) ? url : undefined;
 }
-
-const sslMode = (text: string): string =>
-  connection(text)?.searchParams.get("sslmode") ?? "disable";
 
 function keyPairs(text: string): readonly (readonly [id: string, key: string])[] {
   return text.split(",").map((pair) => {

@@ -1,10 +1,9 @@
 import { VarveError } from "#kernel/errors.ts";
 import type { Logger } from "#kernel/log.ts";
+import { sslModeOf, type Target, tlsOfMode } from "#store/dial.ts";
 import { openPool, type Pool, type PoolOptions } from "#store/pool.ts";
 
 import type { DatabaseConfig } from "./config.ts";
-
-export type MigrationTarget = Pick<PoolOptions, "url" | "ssl">;
 
 /** A database that is there, for as long as it is not released. */
 export type OpenedDatabase = {
@@ -27,24 +26,14 @@ export async function openDatabase(config: DatabaseConfig, log?: Logger): Promis
   };
 }
 
-/** What a driver is told of TLS; undefined leaves it to the URL's `sslmode`. */
-function tlsOf({ ssl, sslCa }: DatabaseConfig): PoolOptions["ssl"] {
-  if (ssl === undefined) return undefined;
-  if (ssl === "disable") return false;
-  if (ssl === "require") return { rejectUnauthorized: false };
-  return { rejectUnauthorized: true, ...(sslCa === undefined ? {} : { ca: sslCa }) };
-}
-
-/** Where to connect. Throws `configuration-invalid` where there is no database. */
-function target(config: DatabaseConfig, url: string | undefined): MigrationTarget {
+/** Where to connect, and how. Throws `configuration-invalid` where there is no database. */
+function target({ ssl, sslCa }: DatabaseConfig, url: string | undefined): Target {
   if (url === undefined) throw new VarveError("configuration-invalid", "DATABASE_URL is not set");
-  const ssl = tlsOf(config);
-  return ssl === undefined ? { url } : { url, ssl };
+  return { url, ssl: tlsOfMode(ssl ?? sslModeOf(url) ?? "disable", sslCa) };
 }
 
 /** Where migrations run. Throws as `target`. */
-export const migrationTarget = (config: DatabaseConfig): MigrationTarget =>
-  target(config, config.directUrl);
+export const migrationTarget = (config: DatabaseConfig): Target => target(config, config.directUrl);
 
 /** The options of one pool of this process. Throws as `target`. */
 export const poolOptions = (

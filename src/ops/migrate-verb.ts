@@ -1,12 +1,13 @@
+import type { Target } from "#store/dial.ts";
 import { migrate, migrationStatus } from "#store/migrate.ts";
 
 import { defineVerb } from "./cli-arguments.ts";
 import { requireConfig } from "./config.ts";
-import { migrationTarget, openDatabase, type MigrationTarget } from "./database.ts";
+import { migrationTarget, openDatabase } from "./database.ts";
 import { type ExitCode, exitCodes } from "./exit.ts";
 import { writeLine } from "./output.ts";
 
-async function onTarget<Value>(work: (target: MigrationTarget) => Promise<Value>): Promise<Value> {
+async function onTarget<Value>(work: (target: Target) => Promise<Value>): Promise<Value> {
   const database = await openDatabase(requireConfig(process.env).database);
   try {
     return await work(migrationTarget(database.config));

@@ -1,14 +1,26 @@
+/**
+ * One session of the server, and one statement on it with a deadline.
+ *
+ * What it promises: a statement ends within its deadline and `CANCEL_GRACE_MS`, whatever the network
+ * does. A session is opened by its first statement and never again: what was lost is thrown away.
+ *
+ * How it fails: as `translate` says; `database-timeout` where no answer came.
+ *
+ * What it does not do: run two statements at once.
+ */
+import type { Socket } from "node:net";
+
 import postgres from "postgres";
 
 import { sleep } from "#kernel/clock.ts";
-import { Defect } from "#kernel/errors.ts";
+import { Defect, VarveError } from "#kernel/errors.ts";
 
-import type { Parameter, PoolOptions, Row, Statement } from "./pool.ts";
+import { CONNECT_TIMEOUT_MS, createDialer, type Target } from "./dial.ts";
+import type { Parameter, Row, Statement } from "./pool.ts";
+import { isStatementsOwn, translate } from "./sqlstate.ts";
 
-const CONNECT_TIMEOUT_S = 5;
 /** How long a cancelled statement may take to say so before its connection is dropped. */
 const CANCEL_GRACE_MS = 500;
-const LIFETIME_S = 30 * 60;
 
 const safeInteger = (text: string): number => {
   const value = Number(text);
@@ -27,59 +39,106 @@ const types = {
   date: { to: 1184, from: [1184], serialize: String, parse: isoTime },
 };
 
-export type Connection = ReturnType<typeof connect>;
+export type SessionOptions = Target & {
+  readonly applicationName: string;
+  /** Named prepared statements; off behind a pooler in transaction mode. */
+  readonly prepare: boolean;
+  /** Settings of the server for this session: none where a pooler hands its sessions round. */
+  readonly settings: Readonly<Record<string, string | number>>;
+};
 
-/** One connection that opens itself when it is first used, and again when it was lost. */
-export function connect(options: PoolOptions) {
-  return postgres(options.url, {
+export type Session = ReturnType<typeof openSession>;
+
+/** Opens nothing yet: the first statement does. Throws as `createDialer`. */
+export function openSession(options: SessionOptions) {
+  const dialer = createDialer(options);
+  let condition: "usable" | "spent" | "broken" = "usable";
+  let socket: Socket | undefined;
+  const isBroken = (): void => {
+    condition = "broken";
+  };
+  // An option that is not in the driver's types.
+  const dialling = {
+    socket: async (): Promise<Socket> => {
+      try {
+        socket = await dialer.socket();
+        return socket;
+      } catch (error) {
+        isBroken();
+        throw error;
+      }
+    },
+  };
+  const sql = postgres(options.url, {
     max: 1,
+    // Only the dialer knows the hosts and TLS; a driver that knew several would keep failures back.
+    host: "dialled",
+    ssl: false,
+    ...dialling,
+    onclose: isBroken,
     fetch_types: false,
     prepare: options.prepare,
-    connect_timeout: CONNECT_TIMEOUT_S,
-    max_lifetime: LIFETIME_S,
-    backoff: () => 0,
+    connect_timeout: CONNECT_TIMEOUT_MS / 1000,
+    // Whoever holds the session decides when it has been idle or alive for long enough.
+    idle_timeout: undefined,
+    max_lifetime: null,
     onnotice: () => undefined,
     types,
-    ...(options.ssl === undefined ? {} : { ssl: options.ssl }),
     connection: {
       application_name: options.applicationName,
       TimeZone: "UTC",
       // A database may have a style of its own, which isoTime would not understand.
       DateStyle: "ISO",
-      statement_timeout: options.statementTimeoutMs,
       ...options.settings,
     },
   });
+  return {
+    sql,
+    prepare: options.prepare,
+    /** `spent` is to be closed in good order, `broken` will not answer any more. */
+    condition: () => condition,
+    isBroken,
+    /** One more socket will be made, to the same host, for a request to cancel. */
+    cancels: () => {
+      if (condition === "usable") condition = "spent";
+      dialer.again();
+    },
+    /** Lets a running statement end for at most `graceMs`; then nothing is left of the session. */
+    close: async (graceMs: number): Promise<void> => {
+      await sql.end({ timeout: graceMs / 1000 });
+      socket?.destroy();
+    },
+  };
 }
 
+/** The driver notes the session of a statement when it writes it. */
+const wasSent = (pending: object): boolean => Boolean(Reflect.get(pending, "state"));
+
 /**
- * Asks the server to stop the statement; false where it was never sent, for its connection is still
- * being made. Not by the driver's own `cancel()`: that drops the promise of its request, whose
- * failure ends the process, and it leaves a connection that is being made waiting for ever.
+ * Asks the server to stop the statement. Not by the driver's own `cancel()`: that drops the promise
+ * of its request, whose failure ends the process. The request may arrive after the statement's end
+ * and hit the next one, so that there must be none on this session.
  */
-function askToStop(pending: object): boolean {
+function askToStop(session: Session, pending: object): void {
   const cancel: unknown = Reflect.get(pending, "canceller");
-  if (Reflect.get(pending, "active") !== true || typeof cancel !== "function") return false;
+  if (typeof cancel !== "function") return;
+  session.cancels();
   void Promise.resolve((cancel as (query: object) => unknown)(pending)).catch(() => undefined);
-  return true;
 }
 
-/** What came within the deadline. After anything but rows the connection is not to be used again. */
-export type Reply = readonly Row[] | "unsent" | "unanswered";
-
 /**
- * The rows; `unsent` where there was no connection to send on; `unanswered` where the statement was
- * asked to stop and did not say so. Throws what the driver throws.
+ * The rows of one statement. A session that is not usable afterwards is to be closed. Throws what
+ * `translate` makes of a failure, and `database-timeout` where the deadline passed and the server,
+ * asked to stop, did not say so.
  */
-export async function runWithin(
-  connection: Connection,
+export async function ask(
+  session: Session,
   statement: Statement,
   parameters: readonly Parameter[],
-  options: { readonly prepare: boolean; readonly deadlineMs: number },
-): Promise<Reply> {
-  const pending = connection.unsafe<Row[]>(statement.text, [...parameters], {
-    prepare: options.prepare,
-  });
+  deadlineMs: number,
+): Promise<readonly Row[]> {
+  const { sql, prepare } = session;
+  const pending = sql.unsafe<Row[]>(statement.text, [...parameters], { prepare });
   const reply = pending.then((rows): readonly Row[] => rows);
   const answered = new AbortController();
   const late = async (durationMs: number): Promise<undefined> => {
@@ -87,10 +146,18 @@ export async function runWithin(
     return undefined;
   };
   try {
-    const first = await Promise.race([reply, late(options.deadlineMs)]);
-    if (first !== undefined) return first;
-    if (!askToStop(pending)) return "unsent";
-    return (await Promise.race([reply, late(CANCEL_GRACE_MS)])) ?? "unanswered";
+    let rows = await Promise.race([reply, late(deadlineMs)]);
+    if (rows === undefined && wasSent(pending)) {
+      askToStop(session, pending);
+      rows = await Promise.race([reply, late(CANCEL_GRACE_MS)]);
+    }
+    if (rows !== undefined) return rows;
+    const facts = { statement: statement.name, replyLost: wasSent(pending) };
+    throw new VarveError("database-timeout", "the database did not answer in time", facts);
+  } catch (error) {
+    // Its end may be known only later, and somebody else would be handed it until then.
+    if (!wasSent(pending) || !isStatementsOwn(error)) session.isBroken();
+    throw translate(error, statement.name, wasSent(pending));
   } finally {
     answered.abort();
     // Whatever a given-up statement still says is no longer of interest.

@@ -16,14 +16,13 @@
  * releases, first adding, then removing. A file that breaks running programs says so in a line
  * `-- breaking`.
  */
-import postgres from "postgres";
-
 import { VarveError } from "#kernel/errors.ts";
 
+import { ask, openSession, type Session } from "./connection.ts";
+import type { Target } from "./dial.ts";
 import { monthsAhead } from "./partitions/register.ts";
-import type { PoolOptions } from "./pool.ts";
 import { functions, migrations, type SqlFile } from "./sql-files.ts";
-import { translate } from "./sqlstate.ts";
+import { sqlStateOf } from "./sqlstate.ts";
 import { queries } from "./statements.ts";
 
 export type MigrationState = "applied" | "pending" | "edited" | "unknown";
@@ -40,14 +39,15 @@ type Applied = {
   readonly name: string;
   readonly checksum: string;
   readonly breaking: boolean;
-  readonly applied_at: Date;
+  readonly applied_at: string;
 };
-
-type Target = Pick<PoolOptions, "url" | "ssl">;
-type Connection = ReturnType<typeof connect>;
 
 /** Another instance may be in the middle of a long migration: wait for it this long. */
 const LOCK_TIMEOUT_MS = 5 * 60_000;
+/** One migration may build an index over years of events; what takes longer is lost in the network. */
+const STEP_TIMEOUT_MS = 2 * 60 * 60_000;
+/** Reading what is applied waits for nobody. */
+const READ_TIMEOUT_MS = 30_000;
 /** Raised by the guard in front of a migration that somebody else has applied meanwhile. */
 const ALREADY_APPLIED = "VA010";
 
@@ -61,37 +61,26 @@ const checksum = (file: SqlFile): string =>
   new Bun.CryptoHasher("sha256").update(file.text).digest("hex");
 const isBreaking = (file: SqlFile): boolean => /^-- breaking$/m.test(file.text);
 
-function connect(target: Target) {
-  return postgres(target.url, {
-    max: 1,
-    fetch_types: false,
-    prepare: false,
-    connect_timeout: 5,
-    onnotice: () => {},
-    ...(target.ssl === undefined ? {} : { ssl: target.ssl }),
-    connection: {
-      application_name: "varve migrate",
-      TimeZone: "UTC",
-      statement_timeout: 0,
-      lock_timeout: LOCK_TIMEOUT_MS,
-    },
-  });
-}
-
-/** Runs the work on a connection of its own, with its failures translated. */
-async function onConnection<Value>(
+/** Runs the work on a session of its own. */
+async function onSession<Value>(
   target: Target,
-  work: (connection: Connection) => Promise<Value>,
+  work: (session: Session) => Promise<Value>,
 ): Promise<Value> {
-  const connection = connect(target);
+  const session = openSession({
+    ...target,
+    applicationName: "varve migrate",
+    prepare: false,
+    settings: { statement_timeout: STEP_TIMEOUT_MS, lock_timeout: LOCK_TIMEOUT_MS },
+  });
   try {
-    return await work(connection);
-  } catch (error) {
-    throw translate(error, "migrate");
+    return await work(session);
   } finally {
-    await connection.end({ timeout: 1 });
+    await session.close(1_000);
   }
 }
+
+const run = (session: Session, text: string, deadlineMs = STEP_TIMEOUT_MS) =>
+  ask(session, { name: "migrate", text }, [], deadlineMs);
 
 const bootstrap = `${firstLock}
   create schema if not exists varve;
@@ -116,10 +105,12 @@ const guard = (file: SqlFile): string =>
      then raise exception 'applied meanwhile' using errcode = '${ALREADY_APPLIED}'; end if;
    end $guard$;`;
 
-async function applied(connection: Connection): Promise<readonly Applied[]> {
-  const [table] = await connection<{ present: boolean }[]>`
-    select to_regclass('varve.schema_migrations') is not null as present`;
-  return table?.present === true ? connection.unsafe<Applied[]>(queries.listMigrations.text) : [];
+async function applied(session: Session): Promise<readonly Applied[]> {
+  const present = "select to_regclass('varve.schema_migrations') is not null as present";
+  const [table] = await run(session, present, READ_TIMEOUT_MS);
+  if (table?.["present"] !== true) return [];
+  const rows = await run(session, queries.listMigrations.text, READ_TIMEOUT_MS);
+  return rows as readonly Applied[];
 }
 
 /** Throws `migration-edited` or `schema-behind` if this program must not run on that schema. */
@@ -139,56 +130,54 @@ function assertFits(rows: readonly Applied[]): void {
   }
 }
 
-async function applyMigration(connection: Connection, file: SqlFile): Promise<boolean> {
+async function applyMigration(session: Session, file: SqlFile): Promise<boolean> {
+  const text = [lock, guard(file), file.text, record("migration", file)].join("\n");
   try {
-    await connection
-      .unsafe([lock, guard(file), file.text, record("migration", file)].join("\n"))
-      .simple();
+    await run(session, text);
     return true;
   } catch (error) {
-    if (error instanceof postgres.PostgresError && error.code === ALREADY_APPLIED) return false;
+    if (sqlStateOf(error) === ALREADY_APPLIED) return false;
     throw error;
   }
 }
 
 /** Brings the database to this program's schema; returns the names of what was applied. Idempotent. */
 export function migrate(target: Target): Promise<readonly string[]> {
-  return onConnection(target, async (connection) => {
-    await connection.unsafe(bootstrap).simple();
-    const before = await applied(connection);
+  return onSession(target, async (session) => {
+    await run(session, bootstrap);
+    const before = await applied(session);
     assertFits(before);
     const names: string[] = [];
     const known = new Map(before.map((row) => [`${row.kind} ${row.name}`, row.checksum]));
     for (const file of migrations.filter((entry) => !known.has(`migration ${entry.name}`))) {
-      if (await applyMigration(connection, file)) names.push(file.name);
+      if (await applyMigration(session, file)) names.push(file.name);
     }
     const changed = functions.filter(
       (file) => known.get(`function ${file.name}`) !== checksum(file),
     );
-    await connection
-      .unsafe(
-        [
-          lock,
-          ...changed.flatMap((file) => [file.text, record("function", file)]),
-          `select varve.ensure_partitions(clock_timestamp(), ${monthsAhead});`,
-          "select varve.grant_rights();",
-        ].join("\n"),
-      )
-      .simple();
+    await run(
+      session,
+      [
+        lock,
+        ...changed.flatMap((file) => [file.text, record("function", file)]),
+        `select varve.ensure_partitions(clock_timestamp(), ${monthsAhead});`,
+        "select varve.grant_rights();",
+      ].join("\n"),
+    );
     return [...names, ...changed.map((file) => file.name)];
   });
 }
 
 /** Every file of this program and every entry of the database, with its state. Changes nothing. */
 export function migrationStatus(target: Target): Promise<readonly MigrationStatus[]> {
-  return onConnection(target, async (connection) => {
-    const rows = await applied(connection);
+  return onSession(target, async (session) => {
+    const rows = await applied(session);
     const statusOf = (kind: MigrationStatus["kind"], file: SqlFile): MigrationStatus => {
       const row = rows.find((entry) => entry.kind === kind && entry.name === file.name);
       if (row === undefined) return { kind, name: file.name, state: "pending", appliedAt: null };
       const same = row.checksum === checksum(file);
       const state = same ? "applied" : kind === "function" ? "pending" : "edited";
-      return { kind, name: file.name, state, appliedAt: row.applied_at.toISOString() };
+      return { kind, name: file.name, state, appliedAt: row.applied_at };
     };
     const own = new Set(migrations.map((file) => file.name));
     return [
@@ -200,7 +189,7 @@ export function migrationStatus(target: Target): Promise<readonly MigrationStatu
           kind: row.kind,
           name: row.name,
           state: "unknown" as const,
-          appliedAt: row.applied_at.toISOString(),
+          appliedAt: row.applied_at,
         })),
     ];
   });
@@ -208,8 +197,8 @@ export function migrationStatus(target: Target): Promise<readonly MigrationStatu
 
 /** Throws unless every migration of this program is applied. Changes nothing. */
 export function assertMigrated(target: Target): Promise<void> {
-  return onConnection(target, async (connection) => {
-    const rows = await applied(connection);
+  return onSession(target, async (session) => {
+    const rows = await applied(session);
     assertFits(rows);
     const present = new Set(rows.filter((row) => row.kind === "migration").map((row) => row.name));
     const missing = migrations.find((file) => !present.has(file.name));

@@ -36,6 +36,7 @@ import listPartitions from "#sql/query/list_partitions.sql" with { type: "text" 
 import loadPartition from "#sql/query/load_partition.sql" with { type: "text" };
 import markFrozen from "#sql/query/mark_frozen.sql" with { type: "text" };
 import readAfter from "#sql/query/read_after.sql" with { type: "text" };
+import readBackend from "#sql/query/read_backend.sql" with { type: "text" };
 import readDocuments from "#sql/query/read_documents.sql" with { type: "text" };
 import readHealth from "#sql/query/read_health.sql" with { type: "text" };
 import readPartition from "#sql/query/read_partition.sql" with { type: "text" };
@@ -104,6 +105,7 @@ export const queries = {
   loadPartition: statement("load_partition", loadPartition),
   markFrozen: statement("mark_frozen", markFrozen),
   readAfter: statement("read_after", readAfter),
+  readBackend: statement("read_backend", readBackend),
   readDocuments: statement("read_documents", readDocuments),
   readHealth: statement("read_health", readHealth),
   readPartition: statement("read_partition", readPartition),

@@ -94,6 +94,7 @@ test("role of the service runs every query but the owner's when it is asked", as
     loadPartition: [id, "events_2026_01", "[]"],
     markFrozen: ["events_2026_01"],
     readAfter: [0, 10],
+    readBackend: [],
     readDocuments: ["orders", '["a"]'],
     readHealth: ["2026-01-01T00:00:00Z"],
     readPartition: [month, 0, 1, 1],

@@ -18,7 +18,7 @@ afterEach(async () => {
   await database.drop();
 });
 
-const target = () => ({ url: database.url, ssl: false });
+const target = () => ({ url: database.url, ssl: false }) as const;
 const codeOf = (error: unknown): unknown => (error as { code?: unknown }).code;
 const names = (files: readonly { readonly name: string }[]) => files.map(({ name }) => name);
 const everything = [...names(migrations), ...names(functions)];

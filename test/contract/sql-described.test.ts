@@ -90,6 +90,7 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   loadPartition: "uuid, text, text → reached bigint",
   markFrozen: "text → mark_frozen void",
   readAfter: `bigint, integer → ${eventColumns}`,
+  readBackend: "none → pid integer",
   readDocuments: "text, text → position bigint, documents jsonb",
   readHealth:
     "timestamptz → head bigint, settings jsonb, clock jsonb, partitions jsonb, subscriptions jsonb",

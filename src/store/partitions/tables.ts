@@ -1,6 +1,7 @@
 import { monotonicMs, sleep } from "#kernel/clock.ts";
 import { invariant, isCode, VarveError } from "#kernel/errors.ts";
 import { limits } from "#kernel/limits.ts";
+import type { Target } from "#store/dial.ts";
 import type { Pool, PoolOptions, Statement } from "#store/pool.ts";
 import { queries } from "#store/statements.ts";
 
@@ -25,7 +26,7 @@ function onTable(name: string, text: (table: string) => string): Statement {
  * The options of a pool that may change tables: past any pooler, as their owner, with one connection
  * for the work and one for the lease.
  */
-export const tablePoolOptions = (target: Pick<PoolOptions, "url" | "ssl">): PoolOptions => ({
+export const tablePoolOptions = (target: Target): PoolOptions => ({
   ...target,
   size: 2,
   applicationName: "varve partitions",

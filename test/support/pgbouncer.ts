@@ -1,0 +1,100 @@
+/**
+ * PgBouncer in transaction mode in front of a test's Postgres, with its settings as Debian ships
+ * them but for size and addresses: above all `ignore_startup_parameters` is empty.
+ *
+ * What it relies on. The program `pgbouncer`; where there is none, `pgbouncer` is null and tests skip
+ * themselves. It refuses to run as root, and then runs as `nobody`.
+ */
+import { spawn } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { until } from "#test/until.ts";
+
+const path = `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/local/sbin`;
+
+/** The program, or null where it is not installed. */
+export const pgbouncer = Bun.which("pgbouncer", { PATH: path });
+if (pgbouncer === null) {
+  process.stderr.write("pgbouncer is not installed: what needs it is skipped\n");
+}
+
+const nobody = { uid: 65_534, gid: 65_534 };
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  probe.listen(0, "127.0.0.1", resolve);
+  await promise;
+  const { port } = probe.address() as AddressInfo;
+  const closed = Promise.withResolvers<void>();
+  probe.close(() => closed.resolve());
+  await closed.promise;
+  return port;
+}
+
+function isOpen(port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const socket = connect(port, "127.0.0.1");
+  socket.on("connect", () => resolve(true)).on("error", () => resolve(false));
+  return promise.finally(() => socket.destroy());
+}
+
+export type Pooler = Awaited<ReturnType<typeof startPooler>>;
+
+/** Starts one in front of the server of that URL, with so many sessions of it for each database. */
+export async function startPooler(serverUrl: string, options: { size: number; more?: string }) {
+  if (pgbouncer === null) throw new Error("there is no pgbouncer on this machine");
+  const server = new URL(serverUrl);
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), "varve-pgbouncer-"));
+  chmodSync(folder, 0o755);
+  const users = join(folder, "users.txt");
+  writeFileSync(users, `"${server.username}" "${server.password}"\n`);
+  const ini = join(folder, "pgbouncer.ini");
+  writeFileSync(
+    ini,
+    `[databases]
+* = host=127.0.0.1 port=${server.port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = ${users}
+pool_mode = transaction
+default_pool_size = ${options.size}
+max_client_conn = 200
+${options.more ?? ""}
+`,
+  );
+  const account = process.getuid?.() === 0 ? nobody : {};
+  const child = spawn(pgbouncer, [ini], {
+    ...account,
+    cwd: "/",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const ended = Promise.withResolvers<void>();
+  child.on("close", () => ended.resolve());
+  await until("pgbouncer listens", () => {
+    if (child.exitCode !== null) throw new Error(`pgbouncer ended:\n${output}`);
+    return isOpen(port);
+  });
+  const url = new URL(serverUrl);
+  [url.hostname, url.port] = ["127.0.0.1", String(port)];
+  return {
+    url: url.href,
+    /** What it has logged. */
+    output: (): string => output,
+    stop: async (): Promise<void> => {
+      child.kill("SIGKILL");
+      await ended.promise;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
