@@ -98,8 +98,13 @@ function createCounts(aggregates: readonly AnyAggregate[]) {
   const add = (stored: StoredEvent): void => {
     const { aggregateType, type, schemaVersion, position } = stored;
     const name = JSON.stringify([aggregateType, type, schemaVersion]);
-    const fresh = { aggregateType, type, schemaVersion, events: 0, faults: new Map() };
-    const count: Count = counts.get(name) ?? fresh;
+    const count: Count = counts.get(name) ?? {
+      aggregateType,
+      type,
+      schemaVersion,
+      events: 0,
+      faults: new Map(),
+    };
     counts.set(name, count);
     count.events += 1;
     const fault = faultOf(eventTypes.get(type), stored);
