@@ -28,8 +28,11 @@ import { keysOf } from "#ops/development-keys.ts";
 import { openKeyring } from "#ops/open-keyring.ts";
 import { version } from "#ops/version.ts";
 import { welcome } from "#ops/welcome.ts";
+import type { Keyring } from "#pii/keyring.ts";
 import { createHealth } from "#query/health.ts";
+import { createLogReader } from "#query/log.ts";
 import { createQueryReader } from "#query/read.ts";
+import { createStreamReader } from "#query/streams.ts";
 import { createApiKeyLookup } from "#store/api-keys.ts";
 import { ensureView } from "#store/documents.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
@@ -94,10 +97,25 @@ function listen({ port, host }: Config, fetch: (request: Request) => Response | 
   }
 }
 
+/** What is read out, apart from health. */
+const openReaders = (pool: Pool, keyring: Keyring) => ({
+  reader: createQueryReader(pool, keyring),
+  streams: createStreamReader(pool),
+  logReader: createLogReader(pool),
+});
+
+/** Stops the server once it has answered, or the time is over. */
+async function endRequests(server: Bun.Server<undefined>, withinMs: number): Promise<void> {
+  // It listens on while requests are answered, so that a probe hears "not ready" and no refusal.
+  const until = monotonicMs() + withinMs;
+  while (server.pendingRequests > 0 && monotonicMs() < until) await sleep(limits.pollMsMin);
+  await server.stop(true);
+}
+
 /** Starts everything, and resolves with the way to stop it. */
 async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const startedAtMs = Date.now();
-  let draining = false;
+  const draining = new AbortController();
   const opened = await openDatabase(config.database, log);
   const database = opened.config;
   const { pool, queryPool, healthPool } = openPools(database);
@@ -108,14 +126,18 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const findApiKey = createApiKeyLookup(queryPool);
   const health = createHealth(
     healthPool,
-    () => ({ startedAtMs, draining, worker: worker.status() }),
+    () => ({ startedAtMs, draining: draining.signal.aborted, worker: worker.status() }),
     Date.now,
   );
-  const hint = (position: number): void => worker.hint(position);
+  const readers = openReaders(queryPool, keyring);
+  const hint = (position: number): void => {
+    worker.hint(position);
+    readers.logReader.hint(position);
+  };
   const app = createApp({
     aggregates,
     handle: createCommandHandler({ pool, groupCommit, keyring, onAppended: hint }),
-    reader: createQueryReader(queryPool, keyring),
+    ...readers,
     authenticate: async (token) => {
       const key = await findApiKey(token);
       return key === undefined ? undefined : { id: `key:${key.keyId}`, scopes: key.scopes };
@@ -123,7 +145,8 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
     health: health.report,
     readiness: health.readiness,
     liveness: health.liveness,
-    isDraining: () => draining,
+    draining: draining.signal,
+    idleLimit: (request, seconds) => server.timeout(request, seconds),
     traced: (name, work) => inSpan(name, {}, work),
     traceparent,
     clock: Date.now,
@@ -144,15 +167,11 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   if (key !== undefined) welcome(server.url, key);
 
   return async (): Promise<void> => {
-    draining = true;
+    draining.abort();
     log.info({}, "draining");
     // Whoever still sends a body by then cannot keep the views from their last checkpoint.
     const rest = config.shutdownTimeoutMs - config.drainTimeoutMs - EXIT_RESERVE_MS;
-    const requestsMs = Math.max(rest, EXIT_RESERVE_MS);
-    // It listens on while requests are answered, so that a probe hears "not ready" and no refusal.
-    const until = monotonicMs() + requestsMs;
-    while (server.pendingRequests > 0 && monotonicMs() < until) await sleep(limits.pollMsMin);
-    await server.stop(true);
+    await endRequests(server, Math.max(rest, EXIT_RESERVE_MS));
     await groupCommit.drain();
     const drained = await worker.drain(config.drainTimeoutMs);
     if (!drained) log.warn({}, "the worker did not drain in time");

@@ -33,6 +33,12 @@ export const limits = {
   poolWaiters: 5_000,
   /** Events in one read of a stream or of the log. */
   readEvents: 1_000,
+  /** Of one answer: bytes of its payloads, and positions looked at for types that may be rare. */
+  pageBytes: 1024 * 1024,
+  pagePositions: 10_000,
+  /** Feeds at once, of a page each; and after how much silence a feed beats or is given up. */
+  feeds: 100,
+  feedBeatMs: 10_000,
   /** Documents in one page of a list (contract). */
   listDocuments: 200,
   /** Subject keys held opened, and for how long: bounds how long an erased key can linger. */

@@ -49,6 +49,7 @@ const partitionColumns = [
 
 /** What the migrated database says of each statement: its parameters, then its columns. */
 const described: Readonly<Record<keyof typeof queries, string>> = {
+  abandonRestore: "uuid, text → abandon_restore void",
   acquireLeases: "uuid, text, integer → subscription text, epoch bigint, position bigint",
   acquirePartitionLease: "uuid, integer → held boolean",
   appendEvents:
@@ -62,7 +63,7 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   claimCanary: "text, text → claim_canary void",
   claimIdempotency: "text, text, text, text, text, bigint → claimed boolean",
   claimSubjectKeys: `text → ${keyColumns}`,
-  closePartitions: "integer → name text",
+  closePartitions: "integer, timestamptz → name text",
   createApiKey: "text, text, text, text → created boolean",
   ensureNextPartition: "timestamptz → name text",
   endDetach: "none → ended bigint",
@@ -92,6 +93,9 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   readAfter: `bigint, integer → ${eventColumns}`,
   readBackend: "none → pid integer",
   readDocuments: "text, text → position bigint, documents jsonb",
+  readHead: "none → position bigint",
+  readLogPage: `bigint, integer, text, bigint, bigint → head bigint, found bigint, ${eventColumns}`,
+  readStreamPage: `text, text, bigint, bigint, integer, boolean, text, text, bigint → head bigint, stream_version bigint, found bigint, ${eventColumns}`,
   readHealth:
     "timestamptz → head bigint, settings jsonb, clock jsonb, partitions jsonb, subscriptions jsonb",
   readPartition: "text, bigint, integer, integer → position bigint, line text",

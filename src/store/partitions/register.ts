@@ -17,6 +17,7 @@
  *
  * What it does not do: delete an archive, or copy it elsewhere.
  */
+import type { Clock } from "#kernel/clock.ts";
 import { VarveError } from "#kernel/errors.ts";
 import { uuidv7 } from "#kernel/ids.ts";
 import { limits } from "#kernel/limits.ts";
@@ -132,9 +133,17 @@ export async function preparePartitions(
   return rows.map(({ name }) => name);
 }
 
-/** Closes the months that have been over for `marginMs`; returns their names. */
-export async function closePartitions(pool: Pool, marginMs: number): Promise<readonly string[]> {
-  const rows = await pool.query<{ name: string }>(queries.closePartitions, [marginMs]);
+/**
+ * Closes the months that have been over for `marginMs`; returns their names. Throws `clock-ahead` where
+ * the database's clock is not to be believed, by `clock`.
+ */
+export async function closePartitions(
+  pool: Pool,
+  marginMs: number,
+  clock: Clock,
+): Promise<readonly string[]> {
+  const parameters = [marginMs, new Date(clock()).toISOString()];
+  const rows = await pool.query<{ name: string }>(queries.closePartitions, parameters);
   return rows.map(({ name }) => name);
 }
 
