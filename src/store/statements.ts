@@ -41,7 +41,6 @@ import readBackend from "#sql/query/read_backend.sql" with { type: "text" };
 import readDocuments from "#sql/query/read_documents.sql" with { type: "text" };
 import readHead from "#sql/query/read_head.sql" with { type: "text" };
 import readHealth from "#sql/query/read_health.sql" with { type: "text" };
-import readHistoryBounds from "#sql/query/read_history_bounds.sql" with { type: "text" };
 import readLogPage from "#sql/query/read_log_page.sql" with { type: "text" };
 import readPartition from "#sql/query/read_partition.sql" with { type: "text" };
 import readProjection from "#sql/query/read_projection.sql" with { type: "text" };
@@ -115,7 +114,6 @@ export const queries = {
   readDocuments: statement("read_documents", readDocuments),
   readHead: statement("read_head", readHead),
   readHealth: statement("read_health", readHealth),
-  readHistoryBounds: statement("read_history_bounds", readHistoryBounds),
   readLogPage: statement("read_log_page", readLogPage),
   readPartition: statement("read_partition", readPartition),
   readProjection: statement("read_projection", readProjection),
