@@ -75,7 +75,7 @@ test("role of the service runs every query but the owner's when it is asked", as
     createApiKey: ["id", "name", hash, '["*"]'],
     ensureNextPartition: [null],
     endDetach: [],
-    ensurePartitions: [4],
+    ensurePartitions: [4, null],
     ensureView: ["things", 1, '["field"]'],
     expireIdempotency: [1, 1, null],
     findActiveKeys: ["default", `["${hash}"]`],

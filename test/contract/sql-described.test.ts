@@ -67,7 +67,7 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   createApiKey: "text, text, text, text → created boolean",
   ensureNextPartition: "timestamptz → name text",
   endDetach: "none → ended bigint",
-  ensurePartitions: "integer → name text",
+  ensurePartitions: "integer, timestamptz → name text",
   ensureView: "text, integer, text → made boolean",
   expireIdempotency: "bigint, integer, timestamptz → expired bigint",
   findActiveKeys: `text, text → ${keyColumns}`,
