@@ -69,8 +69,20 @@ test("lines go in once and in order when they are loaded again, with a gap or to
     ];
     const [refused, notTheHolder, nothing] = ["VA021", "VA020", ""];
     expect(answers).toEqual([
-      ...[refused, 0, 10, 10, 15, refused, refused, 15, "23505", 25],
-      ...[notTheHolder, nothing, nothing, refused],
+      refused,
+      0,
+      10,
+      10,
+      15,
+      refused,
+      refused,
+      15,
+      "23505",
+      25,
+      notTheHolder,
+      nothing,
+      nothing,
+      refused,
     ]);
   });
   expect(await allRows(store.sql)).toEqual(before);
@@ -103,8 +115,17 @@ test("table is dropped only when it is apart and the proof fits the register", a
     answers.push(await finish(owner), await finish(owner));
     answers.push(await finish(owner, { digest: "e".repeat(64) }));
     expect(answers).toEqual([
-      ...["VA021", null, "VA021", "VA020", "VA021", "VA021", "VA021", "23514"],
-      ...[null, null, "VA021"],
+      "VA021",
+      null,
+      "VA021",
+      "VA020",
+      "VA021",
+      "VA021",
+      "VA021",
+      "23514",
+      null,
+      null,
+      "VA021",
     ]);
   });
   expect((await findPartition(direct, name)).table).toBe("gone");
