@@ -103,7 +103,7 @@ test("doctor warns a week before a month has no partition, and fails a day befor
     const { code, found } = await examined(serviceUrl);
     return { code, found };
   };
-  const row = (status: string) => [
+  const row = (status: string): readonly unknown[] => [
     "partitions",
     status,
     expect.stringContaining("is missing from"),
