@@ -20,7 +20,7 @@ export const nothingFolded = (aggregate: AnyAggregate): Folded => ({
 /** A stored event as the domain knows it today. Throws `schema-behind` and `upcast-failed`. */
 export function recordedEvent(aggregate: AnyAggregate, stored: PastEvent): RecordedEvent {
   const { type: aggregateType, events } = aggregate;
-  const definition = Object.hasOwn(events, stored.type) ? events[stored.type] : undefined;
+  const definition = events[stored.type];
   const read = upcast(definition && { aggregateType, definition }, stored);
   if (!read.ok) throw read.error;
   return read.value;

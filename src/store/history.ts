@@ -1,29 +1,21 @@
 import { limits } from "#kernel/limits.ts";
 
 import { readAfter, type StoredEvent } from "./events.ts";
-import type { Pool, Row } from "./pool.ts";
-import { queries } from "./statements.ts";
+import { listPartitions, type Partition } from "./partitions/register.ts";
+import type { Pool } from "./pool.ts";
 
 /** A part of the log by the partition that holds it; positions inclusive. */
-export type HistoryPart = {
-  readonly name: string;
-  readonly state: "attached" | "detached" | "archived";
+export type HistoryPart = Pick<Partition, "name" | "state"> & {
   readonly first: number;
   readonly last: number;
 };
 
-type Bounds = Row & {
-  readonly head: number;
-  readonly partitions: readonly (Omit<HistoryPart, "last"> & { readonly last: number | null })[];
-};
-
 /** The parts of the log as it is now, the oldest first. Empty before the first event. */
 export async function historyParts(pool: Pool): Promise<readonly HistoryPart[]> {
-  const [row] = await pool.query<Bounds>(queries.readHistoryBounds, []);
-  return (row?.partitions ?? []).map(({ last, ...part }) => ({
-    ...part,
-    last: last ?? row?.head ?? 0,
-  }));
+  const partitions = await listPartitions(pool);
+  return partitions.flatMap(({ name, state, firstPosition: first, events }) =>
+    first === null ? [] : [{ name, state, first, last: first + events - 1 }],
+  );
 }
 
 /**

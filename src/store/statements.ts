@@ -1,4 +1,5 @@
 /** Every statement that the program sends, one file each under sql/query. */
+import abandonRestore from "#sql/query/abandon_restore.sql" with { type: "text" };
 import acquireLeases from "#sql/query/acquire_leases.sql" with { type: "text" };
 import acquirePartitionLease from "#sql/query/acquire_partition_lease.sql" with { type: "text" };
 import appendEvents from "#sql/query/append_events.sql" with { type: "text" };
@@ -15,6 +16,7 @@ import claimIdempotency from "#sql/query/claim_idempotency.sql" with { type: "te
 import claimSubjectKeys from "#sql/query/claim_subject_keys.sql" with { type: "text" };
 import closePartitions from "#sql/query/close_partitions.sql" with { type: "text" };
 import createApiKey from "#sql/query/create_api_key.sql" with { type: "text" };
+import dropSnapshots from "#sql/query/drop_snapshots.sql" with { type: "text" };
 import endDetach from "#sql/query/end_detach.sql" with { type: "text" };
 import ensureNextPartition from "#sql/query/ensure_next_partition.sql" with { type: "text" };
 import ensurePartitions from "#sql/query/ensure_partitions.sql" with { type: "text" };
@@ -35,20 +37,26 @@ import listDocuments from "#sql/query/list_documents.sql" with { type: "text" };
 import listKekIds from "#sql/query/list_kek_ids.sql" with { type: "text" };
 import listMigrations from "#sql/query/list_migrations.sql" with { type: "text" };
 import listPartitions from "#sql/query/list_partitions.sql" with { type: "text" };
+import listSnapshots from "#sql/query/list_snapshots.sql" with { type: "text" };
+import listUnsnapshotted from "#sql/query/list_unsnapshotted.sql" with { type: "text" };
+import loadAggregate from "#sql/query/load_aggregate.sql" with { type: "text" };
 import loadPartition from "#sql/query/load_partition.sql" with { type: "text" };
 import markFrozen from "#sql/query/mark_frozen.sql" with { type: "text" };
 import readAfter from "#sql/query/read_after.sql" with { type: "text" };
 import readBackend from "#sql/query/read_backend.sql" with { type: "text" };
 import readDocuments from "#sql/query/read_documents.sql" with { type: "text" };
+import readHead from "#sql/query/read_head.sql" with { type: "text" };
 import readHealth from "#sql/query/read_health.sql" with { type: "text" };
-import readHistoryBounds from "#sql/query/read_history_bounds.sql" with { type: "text" };
+import readLogPage from "#sql/query/read_log_page.sql" with { type: "text" };
 import readPartition from "#sql/query/read_partition.sql" with { type: "text" };
 import readProjection from "#sql/query/read_projection.sql" with { type: "text" };
 import readServer from "#sql/query/read_server.sql" with { type: "text" };
 import readStream from "#sql/query/read_stream.sql" with { type: "text" };
+import readStreamPage from "#sql/query/read_stream_page.sql" with { type: "text" };
 import recordUpkeep from "#sql/query/record_upkeep.sql" with { type: "text" };
 import releaseLeases from "#sql/query/release_leases.sql" with { type: "text" };
 import revokeApiKey from "#sql/query/revoke_api_key.sql" with { type: "text" };
+import saveSnapshot from "#sql/query/save_snapshot.sql" with { type: "text" };
 import verifyCheckpoints from "#sql/query/verify_checkpoints.sql" with { type: "text" };
 import verifyCreatedAt from "#sql/query/verify_created_at.sql" with { type: "text" };
 import verifyDeadLetters from "#sql/query/verify_dead_letters.sql" with { type: "text" };
@@ -71,6 +79,7 @@ import type { Statement } from "./pool.ts";
 const statement = (name: string, text: string): Statement => ({ name, text });
 
 export const queries = {
+  abandonRestore: statement("abandon_restore", abandonRestore),
   acquireLeases: statement("acquire_leases", acquireLeases),
   acquirePartitionLease: statement("acquire_partition_lease", acquirePartitionLease),
   appendEvents: statement("append_events", appendEvents),
@@ -87,6 +96,7 @@ export const queries = {
   claimSubjectKeys: statement("claim_subject_keys", claimSubjectKeys),
   closePartitions: statement("close_partitions", closePartitions),
   createApiKey: statement("create_api_key", createApiKey),
+  dropSnapshots: statement("drop_snapshots", dropSnapshots),
   endDetach: statement("end_detach", endDetach),
   ensureNextPartition: statement("ensure_next_partition", ensureNextPartition),
   ensurePartitions: statement("ensure_partitions", ensurePartitions),
@@ -107,20 +117,26 @@ export const queries = {
   listKekIds: statement("list_kek_ids", listKekIds),
   listMigrations: statement("list_migrations", listMigrations),
   listPartitions: statement("list_partitions", listPartitions),
+  listSnapshots: statement("list_snapshots", listSnapshots),
+  listUnsnapshotted: statement("list_unsnapshotted", listUnsnapshotted),
+  loadAggregate: statement("load_aggregate", loadAggregate),
   loadPartition: statement("load_partition", loadPartition),
   markFrozen: statement("mark_frozen", markFrozen),
   readAfter: statement("read_after", readAfter),
   readBackend: statement("read_backend", readBackend),
   readDocuments: statement("read_documents", readDocuments),
+  readHead: statement("read_head", readHead),
   readHealth: statement("read_health", readHealth),
-  readHistoryBounds: statement("read_history_bounds", readHistoryBounds),
+  readLogPage: statement("read_log_page", readLogPage),
   readPartition: statement("read_partition", readPartition),
   readProjection: statement("read_projection", readProjection),
   readServer: statement("read_server", readServer),
   readStream: statement("read_stream", readStream),
+  readStreamPage: statement("read_stream_page", readStreamPage),
   recordUpkeep: statement("record_upkeep", recordUpkeep),
   releaseLeases: statement("release_leases", releaseLeases),
   revokeApiKey: statement("revoke_api_key", revokeApiKey),
+  saveSnapshot: statement("save_snapshot", saveSnapshot),
   verifyCheckpoints: statement("verify_checkpoints", verifyCheckpoints),
   verifyCreatedAt: statement("verify_created_at", verifyCreatedAt),
   verifyDeadLetters: statement("verify_dead_letters", verifyDeadLetters),

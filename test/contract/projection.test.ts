@@ -5,10 +5,13 @@ import {
   applyProjection,
   ensureView,
   readDocuments,
+  readProjection,
   type DocumentChange,
   type ProjectionPage,
 } from "#store/documents.ts";
 import type { Pool } from "#store/pool.ts";
+import { functions } from "#store/sql-files.ts";
+import { queries } from "#store/statements.ts";
 import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
 import { openSql, openTestPool } from "#test/support/pools.ts";
 
@@ -122,6 +125,82 @@ describe("applyProjection", () => {
     expect([await documents(), await checkpoint()]).toEqual([[], untouched]);
     expect(await applyProjection(pool, pageWith())).toBe(true);
     expect(await documents()).toEqual(written);
+  });
+
+  const letter = (position: number, errorCode = "schema-behind") => ({
+    key: "Thing-a",
+    position,
+    errorCode,
+  });
+  const letters = async () => [
+    ...(await sql`
+      select subscription, key, position::int, error_code as code, state, attempts
+        from varve.dead_letters order by position`),
+  ];
+  const waiting = (position: number, attempts = 1) => ({
+    subscription: "things",
+    key: "Thing-a",
+    position,
+    code: "schema-behind",
+    state: "waiting",
+    attempts,
+  });
+
+  test("dead letters are written with the page when it is applied, and not when it is refused", async () => {
+    const page = pageWith({ deadLetters: [letter(5), letter(7)] });
+    expect(await applyProjection(pool, { ...page, epoch: 1 })).toBe(false);
+    expect(await letters()).toEqual([]);
+    expect(await applyProjection(pool, page)).toBe(true);
+    expect(await applyProjection(pool, page)).toBe(false);
+    expect([await letters(), await documents()]).toEqual([[waiting(5), waiting(7)], written]);
+  });
+
+  test("dead letters are written when the page changes no document", async () => {
+    await applyProjection(pool, pageWith({ changes: [], deadLetters: [letter(5)] }));
+    expect(await letters()).toEqual([waiting(5)]);
+  });
+
+  test("dead letter waits again with one attempt more when its page is read again", async () => {
+    await applyProjection(pool, pageWith({ deadLetters: [letter(5, "upcast-failed")] }));
+    await sql`update varve.dead_letters set state = 'resolved', reason = 'mended'`;
+    await sql`update varve.checkpoints set position = 0`;
+    await applyProjection(pool, pageWith({ deadLetters: [letter(5)] }));
+    expect(await letters()).toEqual([waiting(5, 2)]);
+  });
+
+  test("streams are found to wait by the index when a page asks for them", async () => {
+    await sql`insert into varve.dead_letters (subscription, key, position, error_code, state)
+      select case n % 2 when 0 then 'things' else 'others' end, 'Thing-' || n, n, 'schema-behind',
+             case n % 3 when 0 then 'resolved' else 'waiting' end
+        from generate_series(1, 20000) n`;
+    await sql`analyze varve.dead_letters`;
+    const streams = ["Thing-2", "Thing-3", "Thing-6", "Thing-8", "Thing-30000"];
+    const { waiting: found } = await readProjection(pool, { view: "things", keys: [], streams });
+    expect(found).toEqual(["Thing-2", "Thing-8"]);
+    const plan = await sql.unsafe(`explain ${queries.readProjection.text}`, [
+      "things",
+      "[]",
+      JSON.stringify(streams),
+    ]);
+    const lines = plan.map((row) => String(row["QUERY PLAN"])).join("\n");
+    expect(lines).toMatch(/Index (Only )?Scan using dead_letters_waiting|on dead_letters_waiting/);
+    expect(lines).not.toContain("Seq Scan");
+  });
+
+  test("program before goes on when the function is replaced under its prepared statement", async () => {
+    const signature = "text, bigint, bigint, bigint, integer, jsonb";
+    await sql.unsafe(`
+      drop function varve.apply_projection(${signature}, jsonb);
+      create function varve.apply_projection(${signature}) returns boolean
+        language sql as 'select false';`);
+    const call = () => sql`
+      select varve.apply_projection('things', ${0}::bigint, 0::bigint, 10::bigint, 3, '[]'::jsonb)
+        as applied`;
+    expect([...(await call())]).toEqual([{ applied: false }]);
+    const file = functions.find(({ name }) => name === "apply_projection");
+    await sql.unsafe(file?.text ?? "");
+    expect([...(await call())]).toEqual([{ applied: true }]);
+    expect(await checkpoint()).toEqual({ position: 10, epoch: 0, events: 3, moved: true });
   });
 
   test("page is applied once when twenty send it at the same moment", async () => {
