@@ -46,7 +46,18 @@ function outline({ comparisons }: Bench): readonly unknown[] {
 }
 
 test("bench append compares in every scenario and leaves no database when it has measured", async () => {
-  const sizes = ["--writers", "4,8", "--rounds", "1", "--seconds", "0.1", "--stored", "500"];
+  const sizes = [
+    "--writers",
+    "4,8",
+    "--rounds",
+    "1",
+    "--seconds",
+    "0.1",
+    "--stored",
+    "500",
+    "--age",
+    "100",
+  ];
   const { code, stdout } = await runVerb(
     ["bench", "append", "--scenario", "all", ...sizes, "--json"],
     { databaseUrl: database.url },
@@ -59,10 +70,11 @@ test("bench append compares in every scenario and leaves no database when it has
     payloadSize: 200,
     writers: [4, 8],
     stored: 500,
+    age: 100,
   });
   expect(outline(bench)).toEqual([
     ["baselines", 8, null],
-    ["snapshot", 2, { atLeast: 0.9 }],
+    ["snapshot", 4, { atLeast: 0.9 }],
     ["other-database", 4, { atMost: 1.25 }],
     ["processes", 2, { atLeast: 0.9 }],
     ["events-10", 4, null],
@@ -80,15 +92,25 @@ test("bench load compares in every scenario and leaves no database when it has m
   );
   expect(code).toBe(0);
   expect(outline(JSON.parse(stdout) as Bench)).toEqual([
-    ["sizes", 1, null],
+    ["sizes", 5, { atMost: 2 }],
     ["memory", 1, null],
-    ["partitions", 8, { atMost: 1.3 }],
+    ["partitions", 9, { atMost: 1.3 }],
   ]);
   expect([...(await databasesLeft())]).toEqual([{ databases: 0, events: 0 }]);
 }, 120_000);
 
 test("bench removes what it made and ends with 130 when it is interrupted", async () => {
-  const flags = ["--scenario", "snapshot", "--rounds", "10000", "--seconds", "0.1", "--json"];
+  const flags = [
+    "--scenario",
+    "snapshot",
+    "--age",
+    "1",
+    "--rounds",
+    "10000",
+    "--seconds",
+    "0.1",
+    "--json",
+  ];
   const { child, exited, stderr, stdout } = spawnVerb(["bench", "append", ...flags], {
     databaseUrl: database.url,
   });

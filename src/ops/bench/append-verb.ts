@@ -35,12 +35,14 @@ export const appendVerb = defineVerb({
     },
     writers: { type: "string", default: "64", description: "concurrent writers, with commas" },
     stored: { type: "string", default: FIVE_MILLION, description: "events of the filled log" },
+    age: { type: "string", default: "20000", description: "transactions since the snapshot" },
     ...commonFlags,
   },
   run: (args): Promise<ExitCode> => {
     const options = {
       writers: wholeNumbers("writers", args.writers),
       stored: wholeNumber("stored", args.stored),
+      age: wholeNumber("age", args.age),
     };
     return runScenarios("append", args, { options, scenarios: chosen(args.scenario, scenarios) });
   },

@@ -1,22 +1,21 @@
-import { loadAggregate } from "#command/load.ts";
 import { defineVerb } from "#ops/cli-arguments.ts";
 import { writeLine } from "#ops/output.ts";
 
-import { benchAggregate } from "./aggregate.ts";
-import type { ChildRequest } from "./child.ts";
+import { loadStream } from "./aggregate.ts";
+import type { ChildRequest, LoadedStream } from "./child.ts";
 import { type Appender, drive, newAppend, openAppender } from "./drive.ts";
 
 /** A load of a hundred thousand events takes seconds; its peak lasts longer than this. */
 const LOOK_MS = 5;
 
 /** The bytes that the process has resident at most while it loads the stream. */
-async function peakOf({ pool }: Appender, stream: string): Promise<number> {
+async function peakOf({ pool }: Appender, stream: LoadedStream): Promise<number> {
   let peak = 0;
   const look = (): void => {
     peak = Math.max(peak, process.memoryUsage.rss());
   };
   const looking = setInterval(look, LOOK_MS);
-  await loadAggregate(pool, benchAggregate, stream);
+  await loadStream(pool, { ...stream, from: "start" });
   look();
   clearInterval(looking);
   return peak;

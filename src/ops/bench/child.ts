@@ -8,8 +8,10 @@ import type { Load, Measured, Shape } from "./drive.ts";
 
 /** Appends: answers with what was measured. */
 type DriveRequest = { readonly kind: "drive"; readonly load: Load; readonly shape: Shape };
+/** A stream and how many events it has. */
+export type LoadedStream = { readonly id: string; readonly events: number };
 /** Loads a stream: answers with the bytes that the process had resident at most meanwhile. */
-type PeakRequest = { readonly kind: "peak"; readonly stream: string };
+type PeakRequest = { readonly kind: "peak"; readonly stream: LoadedStream };
 
 /** What a process is to do. The URL is a secret: it goes through a pipe and not on a command line. */
 export type ChildRequest = (DriveRequest | PeakRequest) & { readonly pool: PoolOptions };

@@ -79,16 +79,21 @@ export function openAppender(options: PoolOptions): Appender {
 export type Load = {
   readonly writers: number;
   readonly durationMs: number;
+  /** Appends of all writers after which it is over as well. */
+  readonly appendsMax?: number;
   /** Between a writer's appends; none for as fast as it goes. */
   readonly pauseMs?: number;
 };
 
-/** Writers that each append again and again until the time is over. */
+/** Writers that each append again and again until the time is over, or the number is reached. */
 export async function drive(load: Load, append: () => Promise<unknown>): Promise<Measured> {
+  const { appendsMax = Number.POSITIVE_INFINITY } = load;
   const latencies: number[] = [];
   const startedAt = performance.now();
+  let begun = 0;
   const writer = async (): Promise<void> => {
-    while (performance.now() - startedAt < load.durationMs) {
+    while (performance.now() - startedAt < load.durationMs && begun < appendsMax) {
+      begun += 1;
       const sentAt = performance.now();
       await append();
       latencies.push(performance.now() - sentAt);

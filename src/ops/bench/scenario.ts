@@ -1,3 +1,4 @@
+import { appendBatch } from "#store/append.ts";
 import type { PoolOptions } from "#store/pool.ts";
 
 import { type Comparison, interleave } from "./compare.ts";
@@ -31,6 +32,8 @@ export type AppendBench = Bench & {
   readonly writers: readonly number[];
   /** Events of the log that is not empty. */
   readonly stored: number;
+  /** Transactions that have gone by under a held snapshot before it is measured what it costs. */
+  readonly age: number;
 };
 
 export type LoadBench = Bench & {
@@ -66,6 +69,12 @@ export const driven =
   ({ append }: Appender, shape: Shape) =>
   (load: Load): Promise<Measured> =>
     drive(load, () => append(newAppend(shape)));
+
+/** The same, each in a transaction of its own through the same function and pool. */
+export const drivenOneByOne =
+  ({ pool }: Appender, shape: Shape) =>
+  (load: Load): Promise<Measured> =>
+    drive(load, () => appendBatch(pool, JSON.stringify([newAppend(shape)]), Date.now));
 
 /** The sides in turns, for each number of writers. */
 export async function measureInTurns<Name extends string>(

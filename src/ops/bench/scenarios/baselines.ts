@@ -1,15 +1,13 @@
 import { limits } from "#kernel/limits.ts";
 import { compare, type Comparison } from "#ops/bench/compare.ts";
+import { type Appender, drive, type Load, type Measured, ratesOf } from "#ops/bench/drive.ts";
 import {
-  type Appender,
-  drive,
-  type Load,
-  type Measured,
-  newAppend,
-  ratesOf,
-} from "#ops/bench/drive.ts";
-import { type AppendBench, driven, measureInTurns, withAppenders } from "#ops/bench/scenario.ts";
-import { appendBatch } from "#store/append.ts";
+  type AppendBench,
+  driven,
+  drivenOneByOne,
+  measureInTurns,
+  withAppenders,
+} from "#ops/bench/scenario.ts";
 import { queries } from "#store/statements.ts";
 
 /** As many streams and events a statement as a batch may hold, with nothing checked. */
@@ -32,8 +30,7 @@ export const baselines = (bench: AppendBench) =>
   withAppenders(bench, ["log"], async ({ log }) => {
     const shape = { events: 1, payloadSize: bench.payloadSize };
     const measured = await measureInTurns(bench, "baselines", {
-      single: (load) =>
-        drive(load, () => appendBatch(log.pool, JSON.stringify([newAppend(shape)]))),
+      single: drivenOneByOne(log, shape),
       ceiling: ceiling(log, bench.payloadSize),
       group: driven(log, shape),
     });

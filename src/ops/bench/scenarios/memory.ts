@@ -1,8 +1,7 @@
 import { startChild } from "#ops/bench/child.ts";
 import { compare, interleave } from "#ops/bench/compare.ts";
+import { fillLog } from "#ops/bench/fill.ts";
 import type { LoadBench } from "#ops/bench/scenario.ts";
-
-import { fillStreams, streamOf } from "./sizes.ts";
 
 const MIB = 1_024 * 1_024;
 
@@ -12,8 +11,11 @@ const MIB = 1_024 * 1_024;
  */
 export const memory = (bench: LoadBench) =>
   bench.server.withDatabases(["log"], async ({ log }) => {
-    const { rounds, note } = bench;
-    await fillStreams(bench, log);
+    const { rounds, payloadSize, note } = bench;
+    const streamOf = (events: number) => ({ id: `of-${events}`, events });
+    const streams = bench.sizes.map((size) => ({ ...streamOf(size), oldest: 0, newest: 0 }));
+    const fill = { months: 1, events: 1, eventsPerStream: 1, payloadSize, streams };
+    await fillLog(log, fill, (filled) => note(`memory: filled ${filled} events`));
     const peak = async (size: string): Promise<number> => {
       const stream = streamOf(Number(size));
       const child = startChild({ kind: "peak", stream, pool: bench.poolOptions(log) });

@@ -1,7 +1,6 @@
-import { loadAggregate } from "#command/load.ts";
 import { invariant } from "#kernel/errors.ts";
 import { limits } from "#kernel/limits.ts";
-import { benchAggregate } from "#ops/bench/aggregate.ts";
+import { loadStream, snapshotAt } from "#ops/bench/aggregate.ts";
 import { type Aim, compare, type Comparison, interleave } from "#ops/bench/compare.ts";
 import { type Fill, fillLog } from "#ops/bench/fill.ts";
 import { type LoadBench, withAppenders } from "#ops/bench/scenario.ts";
@@ -12,7 +11,9 @@ import type { Pool } from "#store/pool.ts";
 const EVENTS_PER_STREAM = 5;
 /** Of each stream that is loaded. */
 const STREAM_EVENTS = 100;
-const STREAMS = 3;
+const STREAMS = 4;
+/** Above this version, whatever the number of months, lies the newest month's share alone. */
+const SNAPSHOT_AT = 99;
 
 /** The same events over that many months, and among them the same streams. */
 const fillOf = ({ events, payloadSize }: LoadBench, months: number): Fill => ({
@@ -24,10 +25,14 @@ const fillOf = ({ events, payloadSize }: LoadBench, months: number): Fill => ({
     { id: "oldest-month", events: STREAM_EVENTS, oldest: months - 1, newest: months - 1 },
     { id: "newest-month", events: STREAM_EVENTS, oldest: 0, newest: 0 },
     { id: "all-months", events: STREAM_EVENTS, oldest: months - 1, newest: 0 },
+    { id: "snapshotted", events: STREAM_EVENTS, oldest: months - 1, newest: 0 },
   ],
 });
 
-const load = (id: string) => (pool: Pool) => loadAggregate(pool, benchAggregate, id);
+const load =
+  (id: string, from: "snapshot" | "start" = "start") =>
+  (pool: Pool) =>
+    loadStream(pool, { id, events: STREAM_EVENTS, from });
 const page = (share: number) => (pool: Pool, head: number) =>
   readAfter(pool, Math.floor(share * Math.max(0, head - limits.readEvents)), limits.readEvents);
 
@@ -52,6 +57,11 @@ const measures: readonly Measure[] = [
   { what: "ms a load, stream in the newest month", aim, call: load("newest-month") },
   // It has events in every partition and can leave none out: shown, and not judged.
   { what: "ms a load, stream over all months", aim: null, call: load("all-months") },
+  {
+    what: "ms a load, stream over all months with a snapshot",
+    aim,
+    call: load("snapshotted", "snapshot"),
+  },
   { what: "ms a page of the log, at the start", aim, call: page(0) },
   { what: "ms a page of the log, in the middle", aim, call: page(0.5) },
   { what: "ms a page of the log, at the end", aim, call: page(1) },
@@ -68,10 +78,11 @@ export const partitions = (bench: LoadBench) => {
   const names = bench.months.map((months) => `${months} partitions`);
   return withAppenders(bench, names, async (logs) => {
     const { rounds, durationMs, events, note } = bench;
-    for (const [name, { url }] of Object.entries(logs)) {
+    for (const [name, { url, pool }] of Object.entries(logs)) {
       await fillLog(url, fillOf(bench, Number.parseInt(name, 10)), (filled) =>
         note(`${name}: filled ${filled} of ${events}`),
       );
+      await snapshotAt(pool, "snapshotted", SNAPSHOT_AT);
     }
     const head = events + STREAMS * STREAM_EVENTS;
     const comparisons: Comparison[] = [];
