@@ -3,17 +3,19 @@
  *
  * What it is: the command line, and `serve`: configuration → database → keys → store → worker → app.
  *
- * What it promises: SIGTERM or SIGINT drains, in the order not ready → requests → appends → views,
- * and ends with 0 within SHUTDOWN_TIMEOUT_MS; a second signal, or one during the start, ends at
- * once. What was answered is committed before the process goes.
+ * What it promises: SIGTERM or SIGINT drains, in the order not ready → requests → appends → views
+ * and snapshots, and ends with 0 within SHUTDOWN_TIMEOUT_MS; a second signal, or one during the
+ * start, ends at once. What was answered is committed before the process goes.
  *
  * How it fails: a start that cannot work ends with the exit code of its reason, before the port is
  * open. A worker that keeps crashing, or an exception that nobody caught, ends the process: the
  * platform starts another, and the log and the leases are made for that.
  */
 import { createCommandHandler } from "#command/handle.ts";
+import { createStates } from "#command/states.ts";
 import { aggregates } from "#domain/registry.ts";
 import { createApp } from "#http/app.ts";
+import type { Principal } from "#http/dependencies.ts";
 import { monotonicMs, sleep } from "#kernel/clock.ts";
 import { VarveError } from "#kernel/errors.ts";
 import { limits } from "#kernel/limits.ts";
@@ -43,6 +45,7 @@ import { assertUnpooled } from "#store/pooler.ts";
 import type { WorkerOptions } from "#subscription/messages.ts";
 import { superviseWorker } from "#subscription/supervisor.ts";
 import { openLog, type ProcessLogger } from "#telemetry/log.ts";
+import { openMetrics } from "#telemetry/metrics.ts";
 import { inSpan, traceparent } from "#telemetry/trace.ts";
 
 /** Longer than any answer may take: a handler that waits has not written anything yet. */
@@ -97,6 +100,15 @@ function listen({ port, host }: Config, fetch: (request: Request) => Response | 
   }
 }
 
+/** Who stands behind a bearer token. */
+function openAuthentication(pool: Pool): (token: string) => Promise<Principal | undefined> {
+  const findApiKey = createApiKeyLookup(pool);
+  return async (token) => {
+    const key = await findApiKey(token);
+    return key === undefined ? undefined : { id: `key:${key.keyId}`, scopes: key.scopes };
+  };
+}
+
 /** What is read out, apart from health. */
 const openReaders = (pool: Pool, keyring: Keyring) => ({
   reader: createQueryReader(pool, keyring),
@@ -104,10 +116,13 @@ const openReaders = (pool: Pool, keyring: Keyring) => ({
   logReader: createLogReader(pool),
 });
 
-/** Stops the server once it has answered, or the time is over. */
-async function endRequests(server: Bun.Server<undefined>, withinMs: number): Promise<void> {
+/** Waits until every request is answered, for as long as the shutdown can spare, then takes no more. */
+async function finishRequests(server: ReturnType<typeof listen>, config: Config): Promise<void> {
+  // Whoever still sends a body by then cannot keep the views from their last checkpoint.
+  const rest = config.shutdownTimeoutMs - config.drainTimeoutMs - EXIT_RESERVE_MS;
+  const requestsMs = Math.max(rest, EXIT_RESERVE_MS);
   // It listens on while requests are answered, so that a probe hears "not ready" and no refusal.
-  const until = monotonicMs() + withinMs;
+  const until = monotonicMs() + requestsMs;
   while (server.pendingRequests > 0 && monotonicMs() < until) await sleep(limits.pollMsMin);
   await server.stop(true);
 }
@@ -116,14 +131,14 @@ async function endRequests(server: Bun.Server<undefined>, withinMs: number): Pro
 async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const startedAtMs = Date.now();
   const draining = new AbortController();
-  const opened = await openDatabase(config.database, log);
+  const [opened, metrics] = await Promise.all([openDatabase(config.database, log), openMetrics()]);
   const database = opened.config;
   const { pool, queryPool, healthPool } = openPools(database);
 
   await prepareDatabase(database, config.production, pool);
   const keyring = await openKeyring(await keysOf(config), pool);
   const groupCommit = createGroupCommit(pool);
-  const findApiKey = createApiKeyLookup(queryPool);
+  const states = createStates({ ...config.snapshot, pool, meter: metrics.meter, log });
   const health = createHealth(
     healthPool,
     () => ({ startedAtMs, draining: draining.signal.aborted, worker: worker.status() }),
@@ -136,15 +151,13 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   };
   const app = createApp({
     aggregates,
-    handle: createCommandHandler({ pool, groupCommit, keyring, onAppended: hint }),
+    handle: createCommandHandler({ pool, groupCommit, keyring, states, onAppended: hint }),
     ...readers,
-    authenticate: async (token) => {
-      const key = await findApiKey(token);
-      return key === undefined ? undefined : { id: `key:${key.keyId}`, scopes: key.scopes };
-    },
+    authenticate: openAuthentication(queryPool),
     health: health.report,
     readiness: health.readiness,
     liveness: health.liveness,
+    metrics: metrics.text,
     draining: draining.signal,
     idleLimit: (request, seconds) => server.timeout(request, seconds),
     traced: (name, work) => inSpan(name, {}, work),
@@ -169,11 +182,13 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   return async (): Promise<void> => {
     draining.abort();
     log.info({}, "draining");
-    // Whoever still sends a body by then cannot keep the views from their last checkpoint.
-    const rest = config.shutdownTimeoutMs - config.drainTimeoutMs - EXIT_RESERVE_MS;
-    await endRequests(server, Math.max(rest, EXIT_RESERVE_MS));
+    await finishRequests(server, config);
     await groupCommit.drain();
-    const drained = await worker.drain(config.drainTimeoutMs);
+    const [stored, drained] = await Promise.all([
+      states.drain(config.drainTimeoutMs),
+      worker.drain(config.drainTimeoutMs),
+    ]);
+    if (!stored) log.warn({}, "snapshots were not stored in time");
     if (!drained) log.warn({}, "the worker did not drain in time");
     await Promise.all([pool, queryPool, healthPool].map((one) => one.close(limits.beatMs)));
     await opened.release();

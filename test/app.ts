@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { createCommandHandler } from "#command/handle.ts";
+import { createStates } from "#command/states.ts";
 import { aggregates } from "#domain/registry.ts";
 import { createApp } from "#http/app.ts";
 import type { AppDependencies } from "#http/dependencies.ts";
@@ -28,6 +29,7 @@ import { openPool, type Pool } from "#store/pool.ts";
 import { eventTypesOf } from "#domain/upcast.ts";
 import { createLoop } from "#subscription/loop.ts";
 import { openLog } from "#telemetry/log.ts";
+import { openMetrics } from "#telemetry/metrics.ts";
 import { inSpan, traceparent } from "#telemetry/trace.ts";
 
 import { freshDatabase } from "./database.ts";
@@ -82,6 +84,10 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
   const fd = openSync(logFile, "a");
   const log = await openLog({ level: "debug", service: "test", version: "0", pretty: false, fd });
 
+  const metrics = await openMetrics();
+  const settings = { mode: "sync", threshold: 100, heldMax: 1_000 } as const;
+  const states = createStates({ ...settings, pool, meter: metrics.meter, log });
+
   const views = aggregates.flatMap((aggregate) => aggregate.views);
   const loop = createLoop({
     pool: workerPool,
@@ -117,7 +123,7 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
   };
   const dependencies: AppDependencies = {
     aggregates,
-    handle: createCommandHandler({ pool, groupCommit, keyring, onAppended }),
+    handle: createCommandHandler({ pool, groupCommit, keyring, states, onAppended }),
     reader: createQueryReader(pool, keyring),
     streams: createStreamReader(pool),
     logReader,
@@ -128,6 +134,7 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
     health: health.report,
     readiness: health.readiness,
     liveness: health.liveness,
+    metrics: metrics.text,
     draining: new AbortController().signal,
     idleLimit: () => undefined,
     traced: (name, work) => inSpan(name, {}, work),
@@ -182,6 +189,7 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
       loop.drain();
       await running;
       await groupCommit.drain();
+      await states.drain(1_000);
       await Promise.all([pool.close(1_000), workerPool.close(1_000)]);
       await database.drop();
       closeSync(fd);

@@ -2,7 +2,8 @@
  * The command handler: what happens between a validated body and its events in the log.
  *
  * What it promises: a decision is stored only on the version that it was based on. A lost race is
- * decided again on the new state, a bounded number of times. Personal fields are sealed before the
+ * decided again on the new state, a bounded number of times; what is not stored is answered from the
+ * database's state, never from a held one. Personal fields are sealed before the
  * decider sees them; no plain text goes any further than this file. `accepted` means committed and
  * durable.
  *
@@ -15,7 +16,7 @@
  * What it does not do: HTTP, authorisation, validation of bodies.
  */
 import type { AnyAggregate, Command, DomainEvent, RejectionKind } from "#domain/decider.ts";
-import type { Folded } from "#domain/fold.ts";
+import type { PastEvent } from "#domain/upcast.ts";
 import { invariant } from "#kernel/errors.ts";
 import { streamName, uuidv7 } from "#kernel/ids.ts";
 import { limits } from "#kernel/limits.ts";
@@ -23,13 +24,14 @@ import { personalFields } from "#kernel/personal.ts";
 import { sealFields } from "#pii/fields.ts";
 import type { Keyring } from "#pii/keyring.ts";
 import { sealedKeyIds } from "#pii/sealed-key-ids.ts";
-import type { IdempotencyClaim, NewEvent } from "#store/append.ts";
+import type { Appended, IdempotencyClaim, NewEvent } from "#store/append.ts";
 import type { GroupCommit } from "#store/group-commit.ts";
 import { recordUnchanged } from "#store/idempotency.ts";
 import type { Pool } from "#store/pool.ts";
 
 import { createIdempotency } from "./idempotency.ts";
-import { loadAggregate } from "./load.ts";
+import type { Loaded } from "./load.ts";
+import type { States } from "./states.ts";
 
 export type CommandRequest = {
   readonly aggregate: AnyAggregate;
@@ -84,6 +86,7 @@ export type CommandHandler = (request: CommandRequest) => Promise<CommandOutcome
 export type CommandDependencies = {
   readonly pool: Pool;
   readonly groupCommit: GroupCommit;
+  readonly states: States;
   readonly keyring: Keyring;
   /** Called after each append with the last position: the views may go and look. */
   readonly onAppended: (position: number) => void;
@@ -135,82 +138,120 @@ function newEvents(request: CommandRequest, decided: readonly DomainEvent[]): re
   });
 }
 
-/** The stored events as the answer names them; they follow each other without a gap. */
-const acceptedEvents = (
+/** The events as they stand in the log now; they follow each other without a gap. */
+const appendedEvents = (
+  { aggregate, aggregateId }: CommandRequest,
   events: readonly NewEvent[],
-  first: { readonly version: number; readonly position: number },
-): readonly AcceptedEvent[] =>
-  events.map(({ id, type }, index) => ({
-    id,
+  { version, position, createdAt }: Appended,
+): readonly PastEvent[] =>
+  events.map(({ id, type, schemaVersion, payload }, index) => ({
+    eventId: id,
+    aggregateType: aggregate.type,
+    aggregateId,
+    version: version - events.length + 1 + index,
+    position: position + index,
+    createdAt,
     type,
-    version: first.version + index,
-    position: first.position + index,
+    schemaVersion,
+    payload,
   }));
+
+/** The events that the command becomes on that state, or the answer where it becomes none. */
+async function decide(
+  request: CommandRequest,
+  { state, version, position }: Loaded,
+  keyring: Keyring,
+): Promise<readonly NewEvent[] | CommandOutcome> {
+  const { aggregate, expectedVersion } = request;
+  if (expectedVersion !== undefined && expectedVersion !== version) {
+    return { kind: "version-mismatch", version };
+  }
+  // 3. Seal what is personal.
+  const { command, subjectless } = await sealCommand(request, state, keyring);
+  // 4. Decide.
+  const decision = aggregate.decider.decide(command, state);
+  if (!decision.ok) {
+    const reason = aggregate.rejections[decision.error.type];
+    invariant(reason !== undefined, `rejection ${decision.error.type} is not declared`);
+    return { kind: "rejected", rejection: decision.error, reason };
+  }
+  if (decision.value.length === 0) {
+    return { kind: "accepted", version, position, events: [], replayed: false };
+  }
+  invariant(!subjectless, "personal data of nobody was accepted");
+  return newEvents(request, decision.value);
+}
+
+type Attempt = CommandOutcome | "replayed" | { readonly kind: "lost"; readonly version: number };
+
+/** Whether an append has compared the version that it was decided on with the database's. */
+const isVerified = (outcome: Attempt): outcome is CommandOutcome | "replayed" =>
+  outcome === "replayed" || (outcome.kind === "accepted" && outcome.events.length > 0);
 
 /** Makes the handler. */
 export function createCommandHandler(dependencies: CommandDependencies): CommandHandler {
-  const { pool, groupCommit, keyring, onAppended } = dependencies;
+  const { pool, groupCommit, keyring, states, onAppended } = dependencies;
   const idempotent = createIdempotency(pool, keyring);
 
   /** The answer, or the actual version where the race was lost. */
   const attempt = async (
     request: CommandRequest,
-    loaded: Folded,
+    loaded: Loaded,
     claim: IdempotencyClaim | undefined,
-  ): Promise<CommandOutcome | "replayed" | { readonly kind: "lost"; readonly version: number }> => {
-    const { aggregate, aggregateId } = request;
-    // 3. Seal what is personal.
-    const { command, subjectless } = await sealCommand(request, loaded.state, keyring);
-    // 4. Decide.
-    const decision = aggregate.decider.decide(command, loaded.state);
-    if (!decision.ok) {
-      const reason = aggregate.rejections[decision.error.type];
-      invariant(reason !== undefined, `rejection ${decision.error.type} is not declared`);
-      return { kind: "rejected", rejection: decision.error, reason };
-    }
-    const { version, position } = loaded;
-    if (decision.value.length === 0) {
-      const unchanged = { aggregateType: aggregate.type, aggregateId, version };
-      if (claim !== undefined && !(await recordUnchanged(pool, claim, unchanged)))
-        return "replayed";
-      return { kind: "accepted", version, position, events: [], replayed: false };
-    }
-    invariant(!subjectless, "personal data of nobody was accepted");
+  ): Promise<Attempt> => {
+    const decided = await decide(request, loaded, keyring);
+    if ("kind" in decided) return decided;
     // 5. Append on the version that the decision was based on.
-    const events = newEvents(request, decision.value);
     const outcome = await groupCommit.append({
-      aggregateType: aggregate.type,
-      aggregateId,
-      expectedVersion: version,
-      events,
+      aggregateType: request.aggregate.type,
+      aggregateId: request.aggregateId,
+      expectedVersion: loaded.version,
+      events: decided,
       ...(claim === undefined ? {} : { idempotency: claim }),
     });
     if (outcome.outcome === "replayed") return "replayed";
     if (outcome.outcome === "conflict") return { kind: "lost", version: outcome.version };
-    const accepted = acceptedEvents(events, { version: version + 1, position: outcome.position });
-    const last = outcome.position + events.length - 1;
-    onAppended(last);
-    return {
-      kind: "accepted",
-      version: outcome.version,
-      position: last,
-      events: accepted,
-      replayed: false,
-    };
+    const appended = appendedEvents(request, decided, outcome);
+    const position = outcome.position + appended.length - 1;
+    onAppended(position);
+    // 6. Keep the new state for the next command, and a snapshot where it is due.
+    await states.advance(request, loaded, appended);
+    const events = appended.map(({ eventId, type, version, position: at }) => ({
+      id: eventId,
+      type,
+      version,
+      position: at,
+    }));
+    return { kind: "accepted", version: outcome.version, position, events, replayed: false };
+  };
+
+  /** An answer without events is kept for its key as well, unless the key has another by now. */
+  const kept = async (
+    { aggregate, aggregateId }: CommandRequest,
+    outcome: CommandOutcome | "replayed",
+    claim: IdempotencyClaim | undefined,
+  ): Promise<CommandOutcome | "replayed"> => {
+    if (claim === undefined || outcome === "replayed" || outcome.kind !== "accepted")
+      return outcome;
+    if (outcome.events.length > 0) return outcome;
+    const unchanged = { aggregateType: aggregate.type, aggregateId, version: outcome.version };
+    return (await recordUnchanged(pool, claim, unchanged)) ? outcome : "replayed";
   };
 
   const decideAndStore = async (request: CommandRequest, claim: IdempotencyClaim | undefined) => {
+    // 1. A state that is held will do where the append verifies it.
+    const held = states.held(request);
+    if (held !== undefined) {
+      const outcome = await attempt(request, held, claim);
+      if (isVerified(outcome)) return outcome;
+      states.forget(request, held);
+    }
     let version = 0;
     for (let attempts = 0; attempts < limits.decideAttempts; attempts += 1) {
-      // 1, 2. Load the stream and fold it.
-      const loaded = await loadAggregate(pool, request.aggregate, request.aggregateId);
-      const expected = request.expectedVersion;
-      if (expected !== undefined && expected !== loaded.version) {
-        return { kind: "version-mismatch", version: loaded.version } as const;
-      }
-      const outcome = await attempt(request, loaded, claim);
-      if (outcome === "replayed" || outcome.kind !== "lost") return outcome;
-      // 6. Somebody was faster: decide again on what is now.
+      // 2. Load the stream and fold it.
+      const outcome = await attempt(request, await states.load(request), claim);
+      if (outcome === "replayed" || outcome.kind !== "lost") return kept(request, outcome, claim);
+      // 7. Somebody was faster: decide again on what is now.
       ({ version } = outcome);
     }
     return { kind: "version-conflict", version } as const;

@@ -153,6 +153,17 @@ export type View<Document = unknown, Event extends DomainEvent = DomainEvent> = 
   readonly list?: ViewList<FieldOf<Document>>;
 };
 
+/**
+ * How a folded state is kept, so that a long stream need not be folded from its start. The state
+ * must be what JSON can hold; sealed values stay sealed in it.
+ */
+export type SnapshotDefinition<State> = {
+  /** Raised when the meaning of the state changes; states of other versions are never read. */
+  readonly version: number;
+  /** What a stored state must fit to be believed; one that does not is made again. */
+  readonly state: z.ZodType<State>;
+};
+
 /** Everything that the runtime needs to know of an aggregate; one is listed in `registry.ts`. */
 export type Aggregate<
   State,
@@ -169,6 +180,8 @@ export type Aggregate<
   readonly events: { readonly [Type in Event["type"]]: EventDefinition };
   readonly rejections: { readonly [Type in Rejection["type"]]: RejectionKind };
   readonly views: readonly View[];
+  /** Absent: every load folds the whole stream. */
+  readonly snapshot?: SnapshotDefinition<State>;
 };
 
 /** An aggregate with its own types forgotten, as the runtime handles all of them alike. */

@@ -28,8 +28,9 @@ import { commandRoutes } from "./commands.ts";
 import type { AppDependencies } from "./dependencies.ts";
 import type { Edge, Step } from "./edge.ts";
 import { answerFailure } from "./failure.ts";
-import { healthRoutes, isHealthPath } from "./health.ts";
+import { healthRoutes, isProbe } from "./health.ts";
 import { logRoutes } from "./log.ts";
+import { metricsRoutes } from "./metrics.ts";
 import { problem } from "./problem.ts";
 import { queryRoutes } from "./queries.ts";
 import { observeRequest } from "./request.ts";
@@ -62,9 +63,7 @@ function assertNames(aggregates: AppDependencies["aggregates"]): void {
 const turnAway =
   (draining: AbortSignal): Step =>
   async (context, next) =>
-    draining.aborted && !isHealthPath(context.req.path)
-      ? problem(context, "shutting-down")
-      : next();
+    draining.aborted && !isProbe(context.req.path) ? problem(context, "shutting-down") : next();
 
 /** The app, ready to be served: `app.fetch`. Throws a Defect for declarations that do not fit. */
 export function createApp(dependencies: AppDependencies): Hono<Edge> {
@@ -74,8 +73,8 @@ export function createApp(dependencies: AppDependencies): Hono<Edge> {
   app.use(turnAway(dependencies.draining));
   addRoutes(
     app,
-    [healthRoutes, commandRoutes, queryRoutes, streamRoutes, logRoutes].flatMap((routesOf) =>
-      routesOf(dependencies),
+    [healthRoutes, metricsRoutes, commandRoutes, queryRoutes, streamRoutes, logRoutes].flatMap(
+      (routesOf) => routesOf(dependencies),
     ),
     dependencies,
   );

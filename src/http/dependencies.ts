@@ -23,6 +23,8 @@ export type AppDependencies = {
   readonly health: () => Promise<HealthReport>;
   readonly readiness: () => Promise<ReadinessReport>;
   readonly liveness: () => LivenessReport;
+  /** All metrics as Prometheus text. */
+  readonly metrics: () => Promise<string>;
   /** From the first signal on: every request but health is answered 503, and feeds end. */
   readonly draining: AbortSignal;
   /**

@@ -4,6 +4,7 @@ import type { HealthReport, LivenessReport, ReadinessReport } from "#query/healt
 
 import type { AppDependencies } from "./dependencies.ts";
 import type { EdgeContext } from "./edge.ts";
+import { metricsPath } from "./metrics.ts";
 import type { Route } from "./routes.ts";
 
 /** Where health is asked for; deployments name these. */
@@ -13,10 +14,10 @@ export const healthPaths = {
   live: "/health/live",
 } as const;
 
-const all: readonly string[] = Object.values(healthPaths);
+const probes: readonly string[] = [...Object.values(healthPaths), metricsPath];
 
-/** Health is answered while draining, and logged more quietly than the rest. */
-export const isHealthPath = (path: string): boolean => all.includes(path);
+/** What machines ask again and again is answered while draining, and logged more quietly. */
+export const isProbe = (path: string): boolean => probes.includes(path);
 
 /** What health itself says of a database that hangs says more than silence: it comes first. */
 const ANSWER_MS = limits.healthMs + 100;

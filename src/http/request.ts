@@ -2,7 +2,7 @@ import { uuidv7 } from "#kernel/ids.ts";
 import type { Logger } from "#kernel/log.ts";
 
 import type { Step } from "./edge.ts";
-import { isHealthPath } from "./health.ts";
+import { isProbe } from "./health.ts";
 
 /** An id that may stand in a log line and a header as it is. */
 const requestIdForm = /^[A-Za-z0-9._-]{1,128}$/;
@@ -33,7 +33,7 @@ export const observeRequest =
     context.header("X-Request-Id", requestId);
     for (const [header, value] of Object.entries(headers)) context.header(header, value);
     await next();
-    const level = isHealthPath(context.req.path) ? "debug" : "info";
+    const level = isProbe(context.req.path) ? "debug" : "info";
     log[level](
       {
         requestId,

@@ -39,6 +39,8 @@ export type Config = {
   readonly snapshot: {
     readonly threshold: number;
     readonly mode: Variables["SNAPSHOT_MODE"];
+    /** Folded states held in memory; 0 for none. */
+    readonly heldMax: number;
   };
   readonly partitions: PartitionConfig;
   readonly keys: KeyTexts;
@@ -162,7 +164,11 @@ const toConfig = (read: Variables): Config => ({
     backpressureThreshold: read.SUBSCRIPTION_BACKPRESSURE_THRESHOLD,
     continueOnError: read.SUBSCRIPTION_CONTINUE_ON_ERROR,
   },
-  snapshot: { threshold: read.SNAPSHOT_THRESHOLD, mode: read.SNAPSHOT_MODE },
+  snapshot: {
+    threshold: read.SNAPSHOT_THRESHOLD,
+    mode: read.SNAPSHOT_MODE,
+    heldMax: read.AGGREGATE_CACHE_SIZE,
+  },
   partitions: {
     archiveDirectory: read.ARCHIVE_DIR,
     retentionMonths: read.EVENT_RETENTION_MONTHS,

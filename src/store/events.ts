@@ -18,7 +18,8 @@ export type StoredEvent = {
   readonly metadata: Readonly<Record<string, unknown>>;
 };
 
-type EventRow = Row & {
+/** An event as the columns of a statement give it. */
+export type EventRow = Row & {
   readonly position: number;
   readonly created_at: string;
   readonly event_id: string;
@@ -32,7 +33,8 @@ type EventRow = Row & {
   readonly metadata: Readonly<Record<string, unknown>>;
 };
 
-const eventOf = (row: EventRow): StoredEvent => ({
+/** The event of its row. */
+export const eventOf = (row: EventRow): StoredEvent => ({
   position: row.position,
   createdAt: row.created_at,
   eventId: row.event_id,

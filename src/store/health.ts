@@ -1,6 +1,6 @@
 import type { Clock } from "#kernel/clock.ts";
 
-import { clockText } from "./append.ts";
+import { clockText } from "./clock.ts";
 import type { Pool, Row } from "./pool.ts";
 import { queries } from "./statements.ts";
 

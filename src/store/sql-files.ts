@@ -4,6 +4,7 @@ import personalData from "#sql/migration/0002_personal_data.sql" with { type: "t
 import subscriptions from "#sql/migration/0003_subscriptions.sql" with { type: "text" };
 import access from "#sql/migration/0004_access.sql" with { type: "text" };
 import idempotency from "#sql/migration/0005_idempotency.sql" with { type: "text" };
+import snapshots from "#sql/migration/0006_snapshots.sql" with { type: "text" };
 import partitionLife from "#sql/migration/0007_partition_life.sql" with { type: "text" };
 import idempotencyUnchanged from "#sql/migration/0008_idempotency_unchanged.sql" with { type: "text" };
 import deadLettersWaiting from "#sql/migration/0009_dead_letters_waiting.sql" with { type: "text" };
@@ -21,9 +22,11 @@ import claimIdempotency from "#sql/function/claim_idempotency.sql" with { type: 
 import claimSubjectKeys from "#sql/function/claim_subject_keys.sql" with { type: "text" };
 import closePartitions from "#sql/function/close_partitions.sql" with { type: "text" };
 import createApiKey from "#sql/function/create_api_key.sql" with { type: "text" };
+import dropSnapshots from "#sql/function/drop_snapshots.sql" with { type: "text" };
 import ensurePartitions from "#sql/function/ensure_partitions.sql" with { type: "text" };
 import ensureView from "#sql/function/ensure_view.sql" with { type: "text" };
 import expireIdempotency from "#sql/function/expire_idempotency.sql" with { type: "text" };
+import findSnapshot from "#sql/function/find_snapshot.sql" with { type: "text" };
 import finishArchive from "#sql/function/finish_archive.sql" with { type: "text" };
 import grantRights from "#sql/function/grant_rights.sql" with { type: "text" };
 import holdPartition from "#sql/function/hold_partition.sql" with { type: "text" };
@@ -41,6 +44,7 @@ import readStream from "#sql/function/read_stream.sql" with { type: "text" };
 import recordUpkeep from "#sql/function/record_upkeep.sql" with { type: "text" };
 import releaseLeases from "#sql/function/release_leases.sql" with { type: "text" };
 import revokeApiKey from "#sql/function/revoke_api_key.sql" with { type: "text" };
+import saveSnapshot from "#sql/function/save_snapshot.sql" with { type: "text" };
 
 export type SqlFile = { readonly name: string; readonly text: string };
 
@@ -51,6 +55,7 @@ export const migrations: readonly SqlFile[] = [
   { name: "0003_subscriptions", text: subscriptions },
   { name: "0004_access", text: access },
   { name: "0005_idempotency", text: idempotency },
+  { name: "0006_snapshots", text: snapshots },
   { name: "0007_partition_life", text: partitionLife },
   { name: "0008_idempotency_unchanged", text: idempotencyUnchanged },
   { name: "0009_dead_letters_waiting", text: deadLettersWaiting },
@@ -72,9 +77,11 @@ export const functions: readonly SqlFile[] = [
   { name: "claim_subject_keys", text: claimSubjectKeys },
   { name: "close_partitions", text: closePartitions },
   { name: "create_api_key", text: createApiKey },
+  { name: "drop_snapshots", text: dropSnapshots },
   { name: "ensure_partitions", text: ensurePartitions },
   { name: "ensure_view", text: ensureView },
   { name: "expire_idempotency", text: expireIdempotency },
+  { name: "find_snapshot", text: findSnapshot },
   { name: "finish_archive", text: finishArchive },
   { name: "grant_rights", text: grantRights },
   { name: "hold_partition", text: holdPartition },
@@ -92,4 +99,5 @@ export const functions: readonly SqlFile[] = [
   { name: "record_upkeep", text: recordUpkeep },
   { name: "release_leases", text: releaseLeases },
   { name: "revoke_api_key", text: revokeApiKey },
+  { name: "save_snapshot", text: saveSnapshot },
 ];

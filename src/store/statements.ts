@@ -8,12 +8,15 @@ import attachPartition from "#sql/query/attach_partition.sql" with { type: "text
 import beginArchive from "#sql/query/begin_archive.sql" with { type: "text" };
 import beginRestore from "#sql/query/begin_restore.sql" with { type: "text" };
 import benchCeiling from "#sql/query/bench_ceiling.sql" with { type: "text" };
+import benchFillMonth from "#sql/query/bench_fill_month.sql" with { type: "text" };
+import benchMakeMonths from "#sql/query/bench_make_months.sql" with { type: "text" };
 import cancelStatements from "#sql/query/cancel_statements.sql" with { type: "text" };
 import claimCanary from "#sql/query/claim_canary.sql" with { type: "text" };
 import claimIdempotency from "#sql/query/claim_idempotency.sql" with { type: "text" };
 import claimSubjectKeys from "#sql/query/claim_subject_keys.sql" with { type: "text" };
 import closePartitions from "#sql/query/close_partitions.sql" with { type: "text" };
 import createApiKey from "#sql/query/create_api_key.sql" with { type: "text" };
+import dropSnapshots from "#sql/query/drop_snapshots.sql" with { type: "text" };
 import endDetach from "#sql/query/end_detach.sql" with { type: "text" };
 import ensureNextPartition from "#sql/query/ensure_next_partition.sql" with { type: "text" };
 import ensurePartitions from "#sql/query/ensure_partitions.sql" with { type: "text" };
@@ -34,6 +37,9 @@ import listDocuments from "#sql/query/list_documents.sql" with { type: "text" };
 import listKekIds from "#sql/query/list_kek_ids.sql" with { type: "text" };
 import listMigrations from "#sql/query/list_migrations.sql" with { type: "text" };
 import listPartitions from "#sql/query/list_partitions.sql" with { type: "text" };
+import listSnapshots from "#sql/query/list_snapshots.sql" with { type: "text" };
+import listUnsnapshotted from "#sql/query/list_unsnapshotted.sql" with { type: "text" };
+import loadAggregate from "#sql/query/load_aggregate.sql" with { type: "text" };
 import loadPartition from "#sql/query/load_partition.sql" with { type: "text" };
 import markFrozen from "#sql/query/mark_frozen.sql" with { type: "text" };
 import readAfter from "#sql/query/read_after.sql" with { type: "text" };
@@ -50,6 +56,7 @@ import readStreamPage from "#sql/query/read_stream_page.sql" with { type: "text"
 import recordUpkeep from "#sql/query/record_upkeep.sql" with { type: "text" };
 import releaseLeases from "#sql/query/release_leases.sql" with { type: "text" };
 import revokeApiKey from "#sql/query/revoke_api_key.sql" with { type: "text" };
+import saveSnapshot from "#sql/query/save_snapshot.sql" with { type: "text" };
 import verifyCheckpoints from "#sql/query/verify_checkpoints.sql" with { type: "text" };
 import verifyCreatedAt from "#sql/query/verify_created_at.sql" with { type: "text" };
 import verifyDeadLetters from "#sql/query/verify_dead_letters.sql" with { type: "text" };
@@ -81,12 +88,15 @@ export const queries = {
   beginArchive: statement("begin_archive", beginArchive),
   beginRestore: statement("begin_restore", beginRestore),
   benchCeiling: statement("bench_ceiling", benchCeiling),
+  benchFillMonth: statement("bench_fill_month", benchFillMonth),
+  benchMakeMonths: statement("bench_make_months", benchMakeMonths),
   cancelStatements: statement("cancel_statements", cancelStatements),
   claimCanary: statement("claim_canary", claimCanary),
   claimIdempotency: statement("claim_idempotency", claimIdempotency),
   claimSubjectKeys: statement("claim_subject_keys", claimSubjectKeys),
   closePartitions: statement("close_partitions", closePartitions),
   createApiKey: statement("create_api_key", createApiKey),
+  dropSnapshots: statement("drop_snapshots", dropSnapshots),
   endDetach: statement("end_detach", endDetach),
   ensureNextPartition: statement("ensure_next_partition", ensureNextPartition),
   ensurePartitions: statement("ensure_partitions", ensurePartitions),
@@ -107,6 +117,9 @@ export const queries = {
   listKekIds: statement("list_kek_ids", listKekIds),
   listMigrations: statement("list_migrations", listMigrations),
   listPartitions: statement("list_partitions", listPartitions),
+  listSnapshots: statement("list_snapshots", listSnapshots),
+  listUnsnapshotted: statement("list_unsnapshotted", listUnsnapshotted),
+  loadAggregate: statement("load_aggregate", loadAggregate),
   loadPartition: statement("load_partition", loadPartition),
   markFrozen: statement("mark_frozen", markFrozen),
   readAfter: statement("read_after", readAfter),
@@ -123,6 +136,7 @@ export const queries = {
   recordUpkeep: statement("record_upkeep", recordUpkeep),
   releaseLeases: statement("release_leases", releaseLeases),
   revokeApiKey: statement("revoke_api_key", revokeApiKey),
+  saveSnapshot: statement("save_snapshot", saveSnapshot),
   verifyCheckpoints: statement("verify_checkpoints", verifyCheckpoints),
   verifyCreatedAt: statement("verify_created_at", verifyCreatedAt),
   verifyDeadLetters: statement("verify_dead_letters", verifyDeadLetters),

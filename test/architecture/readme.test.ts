@@ -112,6 +112,7 @@ const dependencies: AppDependencies = {
   health: never,
   readiness: never,
   liveness: never,
+  metrics: never,
   draining: new AbortController().signal,
   idleLimit: never,
   traced: (_, work) => work(),

@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type postgres from "postgres";
 
-import { createCommandHandler } from "#command/handle.ts";
-import { loadAggregate } from "#command/load.ts";
 import type { AnyAggregate } from "#domain/decider.ts";
 import { eventTypesOf } from "#domain/upcast.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
@@ -13,6 +11,8 @@ import { appendAll } from "#test/support/appends.ts";
 import { openTestKeyring } from "#test/support/keyrings.ts";
 import { appendLoan, firstLoan, secondLoan, storedAs } from "#test/support/loans.ts";
 import { ensureViews, startLoop } from "#test/support/loops.ts";
+import { openHandler } from "#test/support/orders.ts";
+import { openTestStates } from "#test/support/states.ts";
 import { closeStore, openStore } from "#test/support/store.ts";
 import { until } from "#test/until.ts";
 
@@ -36,7 +36,11 @@ afterAll(async () => {
 });
 
 test("streams fold to today's state when they began with an earlier version", async () => {
-  const states = await Promise.all(["old", "new"].map((id) => loadAggregate(pool, loans, id)));
+  const states = await Promise.all(
+    ["old", "new"].map((aggregateId) =>
+      openTestStates(pool).load({ aggregate: loans, aggregateId }),
+    ),
+  );
   const common = { status: "lent", renewals: 0 };
   expect(states.map(({ state }) => state)).toEqual([
     { ...firstLoan, ...common, branch: "main" },
@@ -48,7 +52,7 @@ test("commands are decided, views built and the log left as it was, when version
   const before = await sql`select * from varve.events order by position`;
   const keyring = await openTestKeyring(pool);
   const groupCommit = createGroupCommit(pool);
-  const handle = createCommandHandler({ pool, groupCommit, keyring, onAppended: () => undefined });
+  const { handle } = openHandler(pool, keyring, groupCommit);
   for (const aggregateId of ["old", "new"]) {
     const request = { aggregate: loans, aggregateId, command: "return", body: {}, metadata: {} };
     const outcome = await handle({ ...request, at: "2025-04-01T00:00:00.000000Z" });

@@ -5,7 +5,6 @@ import { readAfter, readStream } from "#store/events.ts";
 import type { Pool } from "#store/pool.ts";
 import { queries } from "#store/statements.ts";
 import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
-import { appendAll, appendTo } from "#test/support/appends.ts";
 import { logFaults } from "#test/support/log-faults.ts";
 import { settleMonth } from "#test/support/months.ts";
 import { openSql, openTestPool } from "#test/support/pools.ts";
@@ -201,21 +200,5 @@ describe("what a read touches among twelve partitions", () => {
     const month = monthAgo(0);
     const trace = await steadyTrace("select * from varve.log_head()", []);
     expect(trace).toEqual({ locked: [month], indexes: [`${month}_position`], whole: [] });
-  });
-
-  test("append looks at the newest partition only when nothing is repeated", async () => {
-    const month = monthAgo(0);
-    const parameters = [JSON.stringify([appendTo("traced", null)]), null];
-    const trace = await traceOf(sql, "events_2%", { text: queries.appendEvents.text, parameters });
-    expect(trace).toEqual({ locked: [month], indexes: [`${month}_position`], whole: [] });
-  });
-
-  test("repetition looks at the months of its stream alone when it is recognised", async () => {
-    const ask = appendTo("repeated", 0);
-    await appendAll(pool, ask);
-    const parameters = [JSON.stringify([ask]), null];
-    const trace = await traceOf(sql, "events_2%", { text: queries.appendEvents.text, parameters });
-    const month = monthAgo(0);
-    expect(trace).toEqual({ locked: [month], indexes: [`${month}_stream`], whole: [] });
   });
 });

@@ -29,7 +29,10 @@ beforeAll(async () => {
     await sql`alter database varve set log_error_verbosity = 'verbose'`;
     await sql`alter database varve set log_min_error_statement = 'error'`;
   });
-  const options = { databaseUrl: server.url, environment: { LOG_LEVEL: "debug" } };
+  const options = {
+    databaseUrl: server.url,
+    environment: { LOG_LEVEL: "debug", SNAPSHOT_THRESHOLD: "1" },
+  };
   const key = await createKey(options);
   service = await startService(options);
   target = { url: service.url, key };

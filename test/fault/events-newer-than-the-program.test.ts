@@ -3,15 +3,17 @@ import type postgres from "postgres";
 
 import type { AnyAggregate } from "#domain/decider.ts";
 import { eventTypesOf } from "#domain/upcast.ts";
+import { limits } from "#kernel/limits.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
+import { readHealth } from "#store/health.ts";
 import type { Pool } from "#store/pool.ts";
-import { createCommandHandler } from "#command/handle.ts";
 import { assertNothingLeftOpen, type TestDatabase } from "#test/database.ts";
 import { loans } from "#test/e2e/fixture/loans/loan.ts";
 import { appendAll } from "#test/support/appends.ts";
 import { openTestKeyring } from "#test/support/keyrings.ts";
 import { appendLoan, firstLoan, loansBefore, secondLoan, storedAs } from "#test/support/loans.ts";
 import { ensureViews, startLoop } from "#test/support/loops.ts";
+import { openHandler } from "#test/support/orders.ts";
 import { closeStore, openStore } from "#test/support/store.ts";
 import { until } from "#test/until.ts";
 
@@ -126,6 +128,11 @@ describe("a program that meets events newer than itself", () => {
       ["lending", 2, 2, null],
     ]);
     expect(loop.codes).toEqual(["schema-behind", "schema-behind"]);
+    const { subscriptions } = await readHealth(pool, Date.now, limits.healthMs);
+    expect(subscriptions.map(({ name, deadLetters }) => [name, deadLetters])).toEqual([
+      ["lending", 2],
+      ["loans", 3],
+    ]);
   });
 
   test("lets later events wait behind them when it has been started again", async () => {
@@ -158,12 +165,7 @@ describe("a program that meets events newer than itself", () => {
     await meet();
     const keyring = await openTestKeyring(pool);
     const groupCommit = createGroupCommit(pool);
-    const handle = createCommandHandler({
-      pool,
-      groupCommit,
-      keyring,
-      onAppended: () => undefined,
-    });
+    const { handle } = openHandler(pool, keyring, groupCommit);
     const give = (aggregateId: string) =>
       handle({
         aggregate: loansBefore,

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 
 import { events as definitions, type OrderEvent } from "#domain/orders/events.ts";
-import { orderDecider } from "#domain/orders/order.ts";
+import { orderDecider, orders } from "#domain/orders/order.ts";
 import { totalMinor } from "#domain/orders/values.ts";
 import { fold, frozen } from "#test/unit/decider-specification.ts";
 
@@ -24,6 +24,16 @@ test("an order folds to the same state when its events have been through JSON", 
     fc.property(anyEvents, (events) => {
       const stored: OrderEvent[] = JSON.parse(JSON.stringify(events));
       expect(fold(orderDecider, stored)).toEqual(fold(orderDecider, events));
+    }),
+  );
+});
+
+test("a state of an order is what a snapshot may hold when any events have come", () => {
+  fc.assert(
+    fc.property(anyEvents, (events) => {
+      const state = fold(orderDecider, events);
+      const stored: unknown = JSON.parse(JSON.stringify(state));
+      expect(orders.snapshot?.state.parse(stored)).toEqual(state);
     }),
   );
 });

@@ -4,8 +4,11 @@ import type { CommandRequest } from "#command/handle.ts";
 import type { GroupCommit } from "#store/group-commit.ts";
 import type { Pool } from "#store/pool.ts";
 import { createCommandHandler } from "#command/handle.ts";
+import type { States } from "#command/states.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
 import type { Keyring } from "#pii/keyring.ts";
+
+import { openTestStates } from "./states.ts";
 
 /** What nobody may find but by opening it. */
 export const secret = { name: "Ada Kanarienvogel", email: "ada.kanarienvogel@example.org" };
@@ -45,8 +48,9 @@ export function openHandler(
   pool: Pool,
   keyring: Keyring,
   groupCommit: GroupCommit = createGroupCommit(pool),
+  states: States = openTestStates(pool),
 ) {
   const told: number[] = [];
   const onAppended = (position: number): void => void told.push(position);
-  return { handle: createCommandHandler({ pool, groupCommit, keyring, onAppended }), told };
+  return { handle: createCommandHandler({ pool, groupCommit, keyring, states, onAppended }), told };
 }

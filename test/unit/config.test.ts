@@ -44,7 +44,7 @@ const defaults: Config = {
     backpressureThreshold: 0.8,
     continueOnError: true,
   },
-  snapshot: { threshold: 100, mode: "sync" },
+  snapshot: { threshold: 100, mode: "sync", heldMax: 1_000 },
   partitions: { archiveDirectory: undefined, retentionMonths: undefined },
   keys: {
     masterKeys: undefined,
@@ -101,6 +101,7 @@ describe("configuration", () => {
       SUBSCRIPTION_CONTINUE_ON_ERROR: "false",
       SNAPSHOT_THRESHOLD: "7",
       SNAPSHOT_MODE: "manual",
+      AGGREGATE_CACHE_SIZE: "0",
       ARCHIVE_DIR: "/srv/archive of events",
       EVENT_RETENTION_MONTHS: "24",
       AUDIT_SIGNING_KEY: signingKey,
@@ -138,7 +139,7 @@ describe("configuration", () => {
         backpressureThreshold: 0.5,
         continueOnError: false,
       },
-      snapshot: { threshold: 7, mode: "manual" },
+      snapshot: { threshold: 7, mode: "manual", heldMax: 0 },
       partitions: { archiveDirectory: "/srv/archive of events", retentionMonths: 24 },
       keys: {
         masterKeys: `env:1:${key}`,

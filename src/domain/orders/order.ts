@@ -19,6 +19,8 @@
 //
 // What it does not do: it neither checks stock nor takes money, and knows no other order.
 
+import { z } from "zod";
+
 import { type Decider, defineAggregate, type RejectionKind } from "#domain/decider.ts";
 import { utcMicros } from "#kernel/clock.ts";
 import { accept, refuse, type Result } from "#kernel/result.ts";
@@ -28,7 +30,7 @@ import { customersView } from "./customers-view.ts";
 import { events, type OrderEvent, type OrderEventOf } from "./events.ts";
 import { ordersView } from "./orders-view.ts";
 import { salesView } from "./sales-view.ts";
-import { type OrderStatus, totalMinor } from "./values.ts";
+import { orderStatus, type OrderStatus, totalMinor } from "./values.ts";
 
 /** An order at one version of its stream: its facts so far, and where it stands. */
 export type Order = OrderEventOf<"OrderCreated">["payload"] &
@@ -125,6 +127,21 @@ export const orderDecider: Decider<OrderState, OrderCommand, OrderEvent, OrderRe
   evolve,
 };
 
+const shipped = events.OrderShipped.payload.shape;
+
+/** A state as a snapshot holds it. Strict, so that what is not sealed cannot stand where it should. */
+const storedState: z.ZodType<OrderState> = z.union([
+  z.strictObject({ status: z.literal("none") }),
+  z.strictObject({
+    ...events.OrderCreated.payload.shape,
+    status: orderStatus,
+    carrier: shipped.carrier.exactOptional(),
+    trackingNumber: shipped.trackingNumber.exactOptional(),
+    deliveredAt: events.OrderDelivered.payload.shape.deliveredAt.exactOptional(),
+    reason: events.OrderCancelled.payload.shape.reason.exactOptional(),
+  }),
+]);
+
 /** Orders as the registry lists them: routes under `orders`, streams of type `Order`. */
 export const orders = defineAggregate({
   name: "orders",
@@ -134,4 +151,5 @@ export const orders = defineAggregate({
   events,
   rejections,
   views: [ordersView, customersView, salesView],
+  snapshot: { version: 1, state: storedState },
 });

@@ -6,10 +6,10 @@ import { type MigrationState, migrationStatus } from "#store/migrate.ts";
 
 import { type Check, fail, type Finding, ok, type Patient, warn } from "./check.ts";
 
-const dayMs = 24 * 60 * 60_000;
+const daySeconds = 24 * 60 * 60;
 /** Readiness ends a day before; by then a week of warnings has been missed. */
-const preparedWarnMs = 7 * dayMs;
-const preparedFailMs = dayMs;
+const missingWarnSeconds = 7 * daySeconds;
+const missingFailSeconds = daySeconds;
 const gibibyte = 1024 ** 3;
 
 const health = ({ pool, config }: Patient) =>
@@ -53,11 +53,10 @@ function rights({ embedded, server }: Patient): Finding {
 async function partitions(patient: Patient): Promise<Finding> {
   const { attached, nextMissing, missingFrom, missingInSeconds } = (await health(patient))
     .partitions;
-  const remedy = "run `varve partitions ensure`";
-  const leftMs = missingInSeconds * 1000;
-  const says = `${attached} attached, ${nextMissing} is the first that is missing, from ${missingFrom}`;
-  if (leftMs < preparedFailMs) return fail(says, remedy);
-  return leftMs < preparedWarnMs ? warn(says, remedy) : ok(says);
+  const says = `${attached} attached; ${nextMissing} is missing from ${missingFrom} on`;
+  const remedy = "run `varve partitions ensure`, and see why the worker does not";
+  if (missingInSeconds < missingFailSeconds) return fail(says, remedy);
+  return missingInSeconds < missingWarnSeconds ? warn(says, remedy) : ok(says);
 }
 
 async function workers(patient: Patient): Promise<Finding> {

@@ -21,6 +21,7 @@ import type { Clock } from "#kernel/clock.ts";
 import { VarveError } from "#kernel/errors.ts";
 import { uuidv7 } from "#kernel/ids.ts";
 import { limits } from "#kernel/limits.ts";
+import { clockText } from "#store/clock.ts";
 import type { Pool, Row } from "#store/pool.ts";
 import { queries } from "#store/statements.ts";
 
@@ -124,12 +125,17 @@ export async function holdPartition(
   return (row?.state ?? null) !== null;
 }
 
-/** Makes the partitions of this month and `monthsAhead` more; returns the names of new ones. */
+/**
+ * Makes the partitions of this month and `monthsAhead` more; returns the names of new ones. Throws
+ * `clock-ahead` where the database's clock is not to be believed, by `clock`.
+ */
 export async function preparePartitions(
   pool: Pool,
   monthsAhead: number,
+  clock: Clock = Date.now,
 ): Promise<readonly string[]> {
-  const rows = await pool.query<{ name: string }>(queries.ensurePartitions, [monthsAhead]);
+  const parameters = [monthsAhead, clockText(clock)];
+  const rows = await pool.query<{ name: string }>(queries.ensurePartitions, parameters);
   return rows.map(({ name }) => name);
 }
 
@@ -142,7 +148,7 @@ export async function closePartitions(
   marginMs: number,
   clock: Clock,
 ): Promise<readonly string[]> {
-  const parameters = [marginMs, new Date(clock()).toISOString()];
+  const parameters = [marginMs, clockText(clock)];
   const rows = await pool.query<{ name: string }>(queries.closePartitions, parameters);
   return rows.map(({ name }) => name);
 }

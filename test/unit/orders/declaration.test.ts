@@ -91,6 +91,23 @@ describe("orders", () => {
     expect(taken).toEqual([false, false, false]);
   });
 
+  test("a snapshot is refused when a personal field of it is not sealed, or it holds anything more", () => {
+    const { payload } = fact.created;
+    const state = { ...payload, status: "created" };
+    const taken = [
+      state,
+      { status: "none" },
+      { ...state, contact: "ada@example.org" },
+      { ...state, contact: { email: "ada@example.org" } },
+      { ...state, shippingAddress: { ...payload.shippingAddress, city: "London" } },
+      { ...state, email: "ada@example.org" },
+      { ...state, carrier: undefined },
+      { status: "created" },
+      null,
+    ].map((each) => orders.snapshot?.state.safeParse(each).success);
+    expect(taken).toEqual([true, true, ...Array<boolean>(7).fill(false)]);
+  });
+
   test("the views say how they are read", () => {
     const reads = orders.views.map(({ name, version, byKey, list, personal }) => ({
       name,
