@@ -15,6 +15,7 @@ import { createCommandHandler } from "#command/handle.ts";
 import { createStates } from "#command/states.ts";
 import { aggregates } from "#domain/registry.ts";
 import { createApp } from "#http/app.ts";
+import type { Principal } from "#http/dependencies.ts";
 import { monotonicMs, sleep } from "#kernel/clock.ts";
 import { VarveError } from "#kernel/errors.ts";
 import { limits } from "#kernel/limits.ts";
@@ -29,8 +30,11 @@ import { keysOf } from "#ops/development-keys.ts";
 import { openKeyring } from "#ops/open-keyring.ts";
 import { version } from "#ops/version.ts";
 import { welcome } from "#ops/welcome.ts";
+import type { Keyring } from "#pii/keyring.ts";
 import { createHealth } from "#query/health.ts";
+import { createLogReader } from "#query/log.ts";
 import { createQueryReader } from "#query/read.ts";
+import { createStreamReader } from "#query/streams.ts";
 import { createApiKeyLookup } from "#store/api-keys.ts";
 import { ensureView } from "#store/documents.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
@@ -96,6 +100,22 @@ function listen({ port, host }: Config, fetch: (request: Request) => Response | 
   }
 }
 
+/** Who stands behind a bearer token. */
+function openAuthentication(pool: Pool): (token: string) => Promise<Principal | undefined> {
+  const findApiKey = createApiKeyLookup(pool);
+  return async (token) => {
+    const key = await findApiKey(token);
+    return key === undefined ? undefined : { id: `key:${key.keyId}`, scopes: key.scopes };
+  };
+}
+
+/** What is read out, apart from health. */
+const openReaders = (pool: Pool, keyring: Keyring) => ({
+  reader: createQueryReader(pool, keyring),
+  streams: createStreamReader(pool),
+  logReader: createLogReader(pool),
+});
+
 /** Waits until every request is answered, for as long as the shutdown can spare, then takes no more. */
 async function finishRequests(server: ReturnType<typeof listen>, config: Config): Promise<void> {
   // Whoever still sends a body by then cannot keep the views from their last checkpoint.
@@ -110,7 +130,7 @@ async function finishRequests(server: ReturnType<typeof listen>, config: Config)
 /** Starts everything, and resolves with the way to stop it. */
 async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const startedAtMs = Date.now();
-  let draining = false;
+  const draining = new AbortController();
   const [opened, metrics] = await Promise.all([openDatabase(config.database, log), openMetrics()]);
   const database = opened.config;
   const { pool, queryPool, healthPool } = openPools(database);
@@ -119,26 +139,27 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const keyring = await openKeyring(await keysOf(config), pool);
   const groupCommit = createGroupCommit(pool);
   const states = createStates({ ...config.snapshot, pool, meter: metrics.meter, log });
-  const findApiKey = createApiKeyLookup(queryPool);
   const health = createHealth(
     healthPool,
-    () => ({ startedAtMs, draining, worker: worker.status() }),
+    () => ({ startedAtMs, draining: draining.signal.aborted, worker: worker.status() }),
     Date.now,
   );
-  const hint = (position: number): void => worker.hint(position);
+  const readers = openReaders(queryPool, keyring);
+  const hint = (position: number): void => {
+    worker.hint(position);
+    readers.logReader.hint(position);
+  };
   const app = createApp({
     aggregates,
     handle: createCommandHandler({ pool, groupCommit, keyring, states, onAppended: hint }),
-    reader: createQueryReader(queryPool, keyring),
-    authenticate: async (token) => {
-      const key = await findApiKey(token);
-      return key === undefined ? undefined : { id: `key:${key.keyId}`, scopes: key.scopes };
-    },
+    ...readers,
+    authenticate: openAuthentication(queryPool),
     health: health.report,
     readiness: health.readiness,
     liveness: health.liveness,
     metrics: metrics.text,
-    isDraining: () => draining,
+    draining: draining.signal,
+    idleLimit: (request, seconds) => server.timeout(request, seconds),
     traced: (name, work) => inSpan(name, {}, work),
     traceparent,
     clock: Date.now,
@@ -159,7 +180,7 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   if (key !== undefined) welcome(server.url, key);
 
   return async (): Promise<void> => {
-    draining = true;
+    draining.abort();
     log.info({}, "draining");
     await finishRequests(server, config);
     await groupCommit.drain();

@@ -18,7 +18,9 @@ import type { AppDependencies } from "#http/dependencies.ts";
 import { uuidv7 } from "#kernel/ids.ts";
 import { openKeyring } from "#ops/open-keyring.ts";
 import { createHealth } from "#query/health.ts";
+import { createLogReader } from "#query/log.ts";
 import { createQueryReader } from "#query/read.ts";
+import { createStreamReader } from "#query/streams.ts";
 import { createApiKey, createApiKeyLookup, mintApiKey } from "#store/api-keys.ts";
 import { ensureView } from "#store/documents.ts";
 import { readAfter, type StoredEvent } from "#store/events.ts";
@@ -114,10 +116,17 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
     }),
     Date.now,
   );
+  const logReader = createLogReader(pool);
+  const onAppended = (position: number): void => {
+    loop.wake();
+    logReader.hint(position);
+  };
   const dependencies: AppDependencies = {
     aggregates,
-    handle: createCommandHandler({ pool, groupCommit, keyring, states, onAppended: loop.wake }),
+    handle: createCommandHandler({ pool, groupCommit, keyring, states, onAppended }),
     reader: createQueryReader(pool, keyring),
+    streams: createStreamReader(pool),
+    logReader,
     authenticate: async (token) => {
       const found = await findApiKey(token);
       return found === undefined ? undefined : { id: `key:${found.keyId}`, scopes: found.scopes };
@@ -126,7 +135,8 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
     readiness: health.readiness,
     liveness: health.liveness,
     metrics: metrics.text,
-    isDraining: () => false,
+    draining: new AbortController().signal,
+    idleLimit: () => undefined,
     traced: (name, work) => inSpan(name, {}, work),
     traceparent,
     clock: Date.now,

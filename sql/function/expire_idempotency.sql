@@ -13,15 +13,16 @@ language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
   with expired as (
+    -- By place: the limit is not known when this is planned, and a join would be planned for many.
     delete from varve.idempotency i
-      where (i.principal, i.key) in (
-        select o.principal, o.key from varve.idempotency o
+      where i.ctid = any (array(
+        select o.ctid from varve.idempotency o
           where o.created_at < least(clock_timestamp(), app_clock + interval '1 hour')
             - make_interval(secs => max_age_ms / 1000.0)
           order by o.created_at
           limit max_rows
           for update skip locked
-      )
+      ))
       returning 1
   )
   select count(*) from expired

@@ -17,7 +17,8 @@ begin
     revoke execute on function varve.grant_rights(), varve.make_partition(text),
       varve.begin_archive(uuid, text), varve.finish_archive(uuid, text, jsonb),
       varve.begin_restore(uuid, text), varve.load_partition(uuid, text, jsonb),
-      varve.attach_partition(uuid, text), varve.hold_partition(text, text),
+      varve.attach_partition(uuid, text), varve.abandon_restore(uuid, text),
+      varve.hold_partition(text, text),
       varve.mark_frozen(text) from varve_app;
   end if;
 end

@@ -2,7 +2,7 @@
  * The edge: HTTP in, problem documents or answers out.
  *
  * What it is: an app of routes that follow from the aggregates' declarations (`commands.ts`,
- * `queries.ts`) and those of health, behind three steps that every request takes: it gets an id, a
+ * `queries.ts`, `streams.ts`), that of the log (`log.ts`) and those of health, behind three steps that every request takes: it gets an id, a
  * log line and safe headers (`request.ts`); it is turned away while the process drains; and its
  * caller must hold the scope that its route declares (`routes.ts`, `authorise.ts`).
  *
@@ -29,11 +29,13 @@ import type { AppDependencies } from "./dependencies.ts";
 import type { Edge, Step } from "./edge.ts";
 import { answerFailure } from "./failure.ts";
 import { healthRoutes, isProbe } from "./health.ts";
+import { logRoutes } from "./log.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { problem } from "./problem.ts";
 import { queryRoutes } from "./queries.ts";
 import { observeRequest } from "./request.ts";
 import { addRoutes } from "./routes.ts";
+import { streamRoutes } from "./streams.ts";
 
 /** What can be a segment of a path as it stands. */
 const segmentForm = /^[a-z][a-z0-9-]*$/;
@@ -59,24 +61,21 @@ function assertNames(aggregates: AppDependencies["aggregates"]): void {
 }
 
 const turnAway =
-  (isDraining: () => boolean): Step =>
+  (draining: AbortSignal): Step =>
   async (context, next) =>
-    isDraining() && !isProbe(context.req.path) ? problem(context, "shutting-down") : next();
+    draining.aborted && !isProbe(context.req.path) ? problem(context, "shutting-down") : next();
 
 /** The app, ready to be served: `app.fetch`. Throws a Defect for declarations that do not fit. */
 export function createApp(dependencies: AppDependencies): Hono<Edge> {
   assertNames(dependencies.aggregates);
   const app = new Hono<Edge>();
   app.use(observeRequest(dependencies.log));
-  app.use(turnAway(dependencies.isDraining));
+  app.use(turnAway(dependencies.draining));
   addRoutes(
     app,
-    [
-      ...healthRoutes(dependencies),
-      ...metricsRoutes(dependencies),
-      ...commandRoutes(dependencies),
-      ...queryRoutes(dependencies),
-    ],
+    [healthRoutes, metricsRoutes, commandRoutes, queryRoutes, streamRoutes, logRoutes].flatMap(
+      (routesOf) => routesOf(dependencies),
+    ),
     dependencies,
   );
   app.notFound((context) => problem(context, "not-found"));

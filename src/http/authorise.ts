@@ -25,12 +25,16 @@ export const authorise =
     const header = context.req.header("Authorization");
     const token = bearerForm.exec(header ?? "")?.[1];
     const principal = token === undefined ? undefined : await authenticate(token);
-    if (principal === undefined) {
+    if (token === undefined || principal === undefined) {
       const challenge = 'Bearer realm="varve"';
       const refused = header === undefined ? challenge : `${challenge}, error="invalid_token"`;
       return problem(context, "unauthenticated", { headers: { "WWW-Authenticate": refused } });
     }
     context.set("principal", principal);
+    context.set("mayStill", async () => {
+      const known = await authenticate(token);
+      return known !== undefined && holds(known, scope);
+    });
     if (holds(principal, scope)) return next();
     return problem(context, "forbidden", {
       detail: `This needs the scope ${scope}.`,

@@ -12,6 +12,8 @@ export type Edge = {
     route?: string;
     /** Set once the caller is known. */
     principal?: Principal;
+    /** Asks again whether the caller holds the route's scope. */
+    mayStill: () => Promise<boolean>;
   };
 };
 

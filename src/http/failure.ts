@@ -1,10 +1,31 @@
 import type { ErrorHandler } from "hono";
 
-import { VarveError } from "#kernel/errors.ts";
-import type { Logger } from "#kernel/log.ts";
+import { isCode, VarveError } from "#kernel/errors.ts";
+import type { LogFields, Logger } from "#kernel/log.ts";
 
 import type { Edge } from "./edge.ts";
-import { failures, problem } from "./problem.ts";
+import { failures, problem, type Particulars, type ProblemCode } from "./problem.ts";
+
+/** Logs what was thrown, once, as loudly as the operator must hear it. Gives its problem's code. */
+export function tellFailure(log: Logger, error: unknown, fields: LogFields): ProblemCode {
+  const expected = error instanceof VarveError ? failures[error.code] : undefined;
+  const [code, severity] = expected ?? (["internal", "alert"] as const);
+  const told = { ...fields, error };
+  if (severity === "warn") log.warn(told, "a request failed");
+  else if (severity === "error") log.error(told, "a request failed");
+  else if (severity === "alert") log.error({ ...told, alert: true }, "a request met a defect");
+  return code;
+}
+
+/** What a problem says beside its code: of archived months their names, and how they come back. */
+function particularsOf(error: unknown): Particulars {
+  const named = isCode(error, "partition-archived") ? error.context["partition"] : undefined;
+  if (typeof named !== "string") return {};
+  const partitions = named.split(" ");
+  const verbs = partitions.map((name) => `varve partitions restore ${name}`);
+  const detail = `Events that this needs are archived. To bring them back: ${verbs.join("; ")}.`;
+  return { detail, fields: { partitions } };
+}
 
 /**
  * The one place where what was thrown becomes an answer. Each is logged once, with the request's
@@ -13,11 +34,6 @@ import { failures, problem } from "./problem.ts";
 export const answerFailure =
   (log: Logger): ErrorHandler<Edge> =>
   (error, context) => {
-    const expected = error instanceof VarveError ? failures[error.code] : undefined;
-    const [code, severity] = expected ?? (["internal", "alert"] as const);
-    const fields = { requestId: context.get("requestId"), route: context.get("route"), error };
-    if (severity === "warn") log.warn(fields, "a request failed");
-    else if (severity === "error") log.error(fields, "a request failed");
-    else if (severity === "alert") log.error({ ...fields, alert: true }, "a request met a defect");
-    return problem(context, code);
+    const fields = { requestId: context.get("requestId"), route: context.get("route") };
+    return problem(context, tellFailure(log, error, fields), particularsOf(error));
   };

@@ -63,7 +63,7 @@ export function schemaFaults(root: Schema, error: z.core.$ZodError): readonly Fa
 /** The answer for faults, at most as many as the limit allows. */
 export const validationFailed = (
   context: EdgeContext,
-  where: "body" | "path" | "query",
+  where: "body" | "path" | "query" | "header",
   faults: readonly Fault[],
 ): Response =>
   problem(context, "validation-failed", {

@@ -84,6 +84,11 @@ export const problems = {
     title: "The person was erased",
     detail: "Personal data of this subject was erased and is not taken again.",
   },
+  "partition-archived": {
+    status: 409,
+    title: "The events are archived",
+    detail: "Events that this needs lie in months that have to be restored first.",
+  },
   "version-mismatch": {
     status: 412,
     title: "The version is another one",
@@ -122,6 +127,12 @@ export const problems = {
       "The command may have been stored. Repeat it with the same Idempotency-Key, or read first.",
     retryAfter: SOON_S,
   },
+  "too-many-feeds": {
+    status: 503,
+    title: "This instance has no feed left",
+    detail: "Try again after the time of Retry-After, or read the log in pages.",
+    retryAfter: ELSEWHERE_S,
+  },
   "clock-ahead": {
     status: 503,
     title: "The database's clock is ahead",
@@ -153,7 +164,8 @@ export const failures: Readonly<Record<ErrorCode, Failure>> = {
   "clock-ahead": ["clock-ahead", "error"],
   // The next instance, the next minute or the next release can answer these.
   "partition-missing": ["database-unavailable", "error"],
-  "partition-archived": ["database-unavailable", "error"],
+  // It stays so until somebody restores the month.
+  "partition-archived": ["partition-archived", "error"],
   "schema-behind": ["database-unavailable", "error"],
   "lease-lost": ["database-unavailable", "warn"],
   "master-key-unknown": ["database-unavailable", "error"],
@@ -175,7 +187,8 @@ export const failures: Readonly<Record<ErrorCode, Failure>> = {
   "service-unavailable": ["internal", "error"],
 };
 
-type Particulars = {
+/** What one answer adds to its kind of problem. */
+export type Particulars = {
   readonly detail?: string;
   /** Members of its own, none of them under a standard name. */
   readonly fields?: Readonly<Record<string, unknown>>;

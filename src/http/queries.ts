@@ -1,4 +1,3 @@
-import { zValidator } from "@hono/zod-validator";
 import { z } from "zod";
 
 import type { View, ViewList } from "#domain/decider.ts";
@@ -8,8 +7,8 @@ import type { ListRequest, Viewer } from "#query/read.ts";
 
 import { holds } from "./authorise.ts";
 import type { AppDependencies } from "./dependencies.ts";
-import { type EdgeContext, principalOf, type Step } from "./edge.ts";
-import { schemaFaults, validationFailed } from "./faults.ts";
+import { type EdgeContext, principalOf } from "./edge.ts";
+import { checkParameters, integerText, validParameters } from "./parameters.ts";
 import { checkId, idOf } from "./path.ts";
 import { alreadyHas, entityTag } from "./preconditions.ts";
 import { problem } from "./problem.ts";
@@ -40,14 +39,6 @@ const documentRoute = ({ reader }: AppDependencies, view: View): Route => ({
   },
 });
 
-const limitOf = ({ limitDefault, limitMax }: ViewList) =>
-  z
-    .string()
-    .regex(/^\d{1,9}$/, `must be an integer from 1 to ${limitMax}`)
-    .transform(Number)
-    .pipe(z.int().min(1).max(limitMax))
-    .default(limitDefault);
-
 /** A cursor holds a key of at most 1,000 characters and a position. */
 const CURSOR_CHARS = 8_000;
 
@@ -66,18 +57,11 @@ const filtersOf = (list: ViewList) =>
     Object.entries(list.filters).map(([name, { schema }]) => [name, schema.optional()]),
   );
 
-/** Parameters of a list. One that is given empty is one that is not given. */
 function parametersOf(list: ViewList) {
   const filters = filtersOf(list);
   invariant(!("limit" in filters) && !("cursor" in filters), "limit and cursor are no filters");
-  const declared = z.strictObject({ ...filters, limit: limitOf(list), cursor });
-  const given = (parameters: unknown): unknown =>
-    Object.fromEntries(
-      Object.entries(parameters as Record<string, unknown>).filter(
-        ([name, value]) => value !== "" || !Object.hasOwn(declared.shape, name),
-      ),
-    );
-  return { declared, schema: z.preprocess(given, declared) };
+  const limit = integerText(1, list.limitMax).default(list.limitDefault);
+  return z.strictObject({ ...filters, limit, cursor });
 }
 
 function listRequest(list: ViewList, parameters: Readonly<Record<string, unknown>>): ListRequest {
@@ -97,19 +81,13 @@ function listRequest(list: ViewList, parameters: Readonly<Record<string, unknown
 
 /** `GET /queries/{view}`: a page of documents, by the view's filters. */
 function listRoute({ reader }: AppDependencies, view: View, list: ViewList): Route {
-  const { declared, schema } = parametersOf(list);
-  const validate = zValidator("query", schema, (result, context) => {
-    if (result.success) return undefined;
-    const faults = schemaFaults(declared, result.error);
-    return validationFailed(context as EdgeContext, "query", faults);
-  }) as unknown as Step;
   return {
     method: "GET",
     path: `/queries/${view.name}`,
     scope: `queries:${view.name}`,
-    steps: [validate],
+    steps: [checkParameters(parametersOf(list))],
     answer: async (context) => {
-      const request = listRequest(list, context.req.valid("query" as never));
+      const request = listRequest(list, validParameters(context));
       const { position, items, nextCursor } = await reader.list(view, request, viewerOf(context));
       return context.json({ items, nextCursor }, 200, { "Varve-Position": String(position) });
     },

@@ -10,17 +10,14 @@ export const limits = {
   decideAttempts: 6,
   /** Events of one command: far above any sane decision, far below a statement's limits. */
   eventsPerAppend: 1_000,
-  /** Appends in one group commit: 256 writers must fit in one; beyond that the gain is flat. */
+  /** One group commit: 256 writers must fit, beyond it the gain is flat; one parameter to parse. */
   batchAppends: 512,
-  /** Bytes of one group commit: one JSON parameter, parsed at once by the server. */
   batchBytes: 4 * 1024 * 1024,
-  /** Appends waiting for a batch. At 10,000 appends a second this is one second of work. */
+  /** Waiting for a batch: a second of work, and what a stalled database may cost in memory. */
   queueAppends: 10_000,
-  /** Bytes waiting for a batch: bounds the memory that a stalled database can cost. */
   queueBytes: 64 * 1024 * 1024,
-  /** How long an idempotency key is remembered: longer than any client retries. */
+  /** An idempotency key is kept for longer than clients retry; how many go at once, how often. */
   idempotencyAgeMs: 24 * 60 * 60_000,
-  /** Keys forgotten in one statement, and how often it is looked for old ones. */
   idempotencyExpired: 1_000,
   housekeepingMs: 60_000,
   /** Batches in flight: the second is compared and set while the first waits for the disk. */
@@ -31,18 +28,23 @@ export const limits = {
   lostReplyMs: 20_000,
   /** Calls waiting for a connection: what a pool can serve within its acquire time-out. */
   poolWaiters: 5_000,
-  /** Events in one read of a stream or of the log. */
+  /** Events in one read of a stream or of the log; documents in a page of a list (contract). */
   readEvents: 1_000,
+  listDocuments: 200,
+  /** Of one answer: bytes of its payloads, and positions looked at for types that may be rare. */
+  pageBytes: 1024 * 1024,
+  pagePositions: 10_000,
+  /** Feeds at once, of a page each; and after how much silence a feed beats or is given up. */
+  feeds: 100,
+  feedBeatMs: 10_000,
   /** States held, snapshots that wait, and one of them, as JSON: what they may cost in memory. */
   heldStateBytes: 32 * 1024 * 1024,
   snapshotQueueBytes: 16 * 1024 * 1024,
   snapshotBytes: 4 * 1024 * 1024,
-  /** Snapshots that wait, those being stored, and how long a command and a call wait for one. */
+  /** Snapshots that wait, those being stored, and how long a command waits for one. */
   snapshotQueue: 1_000,
   snapshotsInFlight: 2,
   snapshotMs: 1_000,
-  /** Documents in one page of a list (contract). */
-  listDocuments: 200,
   /** Subject keys held opened, and for how long: bounds how long an erased key can linger. */
   keyCacheEntries: 10_000,
   keyCacheMs: 60_000,
@@ -60,10 +62,9 @@ export const limits = {
   /** The worker's sign of life, and the silence after which it is held for dead. */
   beatMs: 250,
   beatSilenceMs: 10_000,
-  /** Back-off of a subscription whose own code fails: it will fail again. */
+  /** Back-off while own code fails, as it will again; while the database does, callers wait. */
   backoffMsMin: 100,
   backoffMsMax: 5_000,
-  /** Back-off while the database fails: it may be back at any moment, and callers wait. */
   outageBackoffMsMax: 1_000,
   /** Worker crashes within the window after which the process gives up and exits. */
   workerCrashes: 5,

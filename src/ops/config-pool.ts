@@ -10,7 +10,8 @@ export const poolProfiles = {
 
 /**
  * Connections of the server that no instance counts on: three that Postgres keeps for superusers
- * (`superuser_reserved_connections`), one for a migration, one for an operator's session.
+ * (`superuser_reserved_connections`), one for a migration or the upkeep of partitions, which one
+ * instance at a time does, one for an operator's session.
  */
 export const connectionsReserved = 5;
 

@@ -99,7 +99,11 @@ export const environment = z.object({
     "100",
     "connections the server allows; each instance keeps to its share of all but 5",
   ),
-  DB_STATEMENT_TIMEOUT_MS: given(whole(1, waitMsMax), "30000", "longest run of one statement"),
+  DB_STATEMENT_TIMEOUT_MS: given(
+    whole(1, waitMsMax),
+    "30000",
+    "longest run of one statement; a wait for a lock ends after a third of it",
+  ),
   DB_POOL_TIMEOUT_MS: given(whole(1, waitMsMax), "30000", "longest wait for a connection"),
   DB_PREPARE: given(flag(), "true", "prepared statements; `false` behind a transaction pooler"),
   DB_SSL: optional(
@@ -107,9 +111,13 @@ export const environment = z.object({
     "TLS to Postgres: none, encrypted only, or certificate and host name checked",
     { fallback: "`sslmode` of the URL, else disable" },
   ),
-  DB_SSL_CA: optional(certificates(), "PEM certificates to trust with `DB_SSL=verify-full`", {
-    fallback: "system's",
-  }),
+  DB_SSL_CA: optional(
+    certificates(),
+    "certificates to trust when they are checked: PEM text, no path",
+    {
+      fallback: "system's",
+    },
+  ),
 
   SHUTDOWN_TIMEOUT_MS: given(whole(100, 290_000), "30000", "whole shutdown, from signal to exit"),
   DRAIN_TIMEOUT_MS: given(

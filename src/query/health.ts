@@ -21,6 +21,7 @@ import { readHealth, type DatabaseHealth } from "#store/health.ts";
 import type { Pool } from "#store/pool.ts";
 
 import { clockHealth } from "./clock-health.ts";
+import { partitionHealth } from "./partition-health.ts";
 import type {
   HealthReport,
   HealthStatus,
@@ -147,10 +148,12 @@ function healthReport(
     subscriptions.filter((subscription) => subscription.status === status).length;
   const own = reached && running ? "healthy" : "unhealthy";
   const clock = reached ? clockHealth(database.clock) : undefined;
+  const partitions = reached ? partitionHealth(database.partitions) : undefined;
   return {
     status: worst([
       own,
       clock?.status ?? "unhealthy",
+      partitions?.status ?? "unhealthy",
       ...subscriptions.map(({ status }) => status),
     ]),
     running,
@@ -172,7 +175,7 @@ function healthReport(
           clock: clock?.report,
         }
       : { reachable: false, error: database },
-    partitions: reached ? database.partitions : {},
+    partitions: partitions?.report ?? {},
     subscriptions,
   };
 }
@@ -225,6 +228,8 @@ export function createHealth(pool: Pool, view: () => ProcessView, clock: Clock):
     if (typeof database === "string") return database;
     const clock = clockHealth(database.clock);
     if (clock.status === "unhealthy") return clock.report.reason ?? undefined;
+    const partitions = partitionHealth(database.partitions);
+    if (partitions.status === "unhealthy") return partitions.report.reason ?? undefined;
     return isRunning(view()) ? undefined : "the worker is not running";
   };
 

@@ -2,6 +2,7 @@ import { monotonicMs, type Clock } from "#kernel/clock.ts";
 import { invariant, isCode } from "#kernel/errors.ts";
 import { limits } from "#kernel/limits.ts";
 
+import { clockText } from "./clock.ts";
 import type { Pool } from "./pool.ts";
 import { queries } from "./statements.ts";
 
@@ -70,9 +71,6 @@ const outcomeOf = (row: OutcomeRow): AppendOutcome => {
     createdAt: row.created_at,
   };
 };
-
-/** The application's clock, at this moment, as a parameter. */
-export const clockText = (clock: Clock): string => new Date(clock()).toISOString();
 
 /**
  * Makes the partition that the next event needs. Whoever changes the schema at this moment is waited

@@ -1,3 +1,5 @@
+import { limits } from "#kernel/limits.ts";
+
 import type { Pool, Row } from "./pool.ts";
 import { queries } from "./statements.ts";
 
@@ -63,21 +65,23 @@ export type StreamRange = {
   readonly until?: string;
 };
 
+const rangeParameters = (range: StreamRange) => [
+  range.aggregateType,
+  range.aggregateId,
+  range.fromVersion,
+  range.toVersion,
+  range.limit,
+  range.newestFirst ?? false,
+  range.since ?? null,
+  range.until ?? null,
+];
+
 /**
  * Events of one stream in order of version. Empty where there is no such stream or version. Throws
  * `partition-archived` where wanted events are not attached; its context names the partitions.
  */
 export async function readStream(pool: Pool, range: StreamRange): Promise<readonly StoredEvent[]> {
-  const rows = await pool.query<EventRow>(queries.readStream, [
-    range.aggregateType,
-    range.aggregateId,
-    range.fromVersion,
-    range.toVersion,
-    range.limit,
-    range.newestFirst ?? false,
-    range.since ?? null,
-    range.until ?? null,
-  ]);
+  const rows = await pool.query<EventRow>(queries.readStream, rangeParameters(range));
   return rows.map(eventOf);
 }
 
@@ -89,4 +93,90 @@ export async function readAfter(
 ): Promise<readonly StoredEvent[]> {
   const rows = await pool.query<EventRow>(queries.readAfter, [position, limit]);
   return rows.map(eventOf);
+}
+
+/** A page that ends before its limit where the payloads are large. */
+export type StreamPage = {
+  readonly events: readonly StoredEvent[];
+  /** Whether the limit or the bytes ended it, so that there may be more. */
+  readonly isCut: boolean;
+  /** The version of the whole stream, whatever was asked for. */
+  readonly streamVersion: number;
+  /** The last position of the log at the moment of the answer. */
+  readonly head: number;
+};
+
+/** What is known beside the events: how many were found before the bytes cut them, if any. */
+type Counted = Row & { readonly head: number; readonly found: number | null };
+
+/** A row with an event unless there is none. */
+type MaybeEventRow = EventRow | (Row & { readonly position: null });
+
+function eventsOf(rows: readonly (Counted & MaybeEventRow)[], limit: number) {
+  const events = rows.filter((row): row is Counted & EventRow => row.position !== null);
+  const isCut = events.length === limit || events.length < (rows[0]?.found ?? 0);
+  return { events: events.map(eventOf), isCut };
+}
+
+/**
+ * As `readStream`, but for its bytes: a page has at least one event of those that fit. Undefined
+ * where there is no such stream.
+ */
+export async function readStreamPage(
+  pool: Pool,
+  range: StreamRange,
+): Promise<StreamPage | undefined> {
+  type Known = Counted & { readonly stream_version: number };
+  const rows = await pool.query<Known & MaybeEventRow>(queries.readStreamPage, [
+    ...rangeParameters(range),
+    limits.pageBytes,
+  ]);
+  const [first] = rows;
+  if (first === undefined) return undefined;
+  const { stream_version: streamVersion, head } = first;
+  return { ...eventsOf(rows, range.limit), streamVersion, head };
+}
+
+export type LogPageRequest = {
+  /** Exclusive. */
+  readonly after: number;
+  /** 1..1000. */
+  readonly limit: number;
+  /** Only these; undefined for all. */
+  readonly types?: readonly string[];
+};
+
+/** A page of the log. It can be empty before the head where types were named: it says how far. */
+export type LogPage = {
+  readonly events: readonly StoredEvent[];
+  /** Everything that was asked for up to here is in this page or an earlier one. */
+  readonly scannedTo: number;
+  /** The last position of the log at the moment of the answer. */
+  readonly head: number;
+};
+
+/**
+ * Events after a position, ascending, bounded in number, bytes and positions that are looked at.
+ * Throws `partition-archived` where it comes to a partition that is not attached.
+ */
+export async function readLogPage(pool: Pool, request: LogPageRequest): Promise<LogPage> {
+  const { after, limit, types } = request;
+  const rows = await pool.query<Counted & MaybeEventRow>(queries.readLogPage, [
+    after,
+    limit,
+    types === undefined ? null : JSON.stringify(types),
+    limits.pagePositions,
+    limits.pageBytes,
+  ]);
+  const head = rows[0]?.head ?? 0;
+  const { events, isCut } = eventsOf(rows, limit);
+  const last = events.at(-1)?.position ?? after;
+  const scannedTo = isCut ? last : Math.max(after, Math.min(head, after + limits.pagePositions));
+  return { events, scannedTo, head };
+}
+
+/** The last position of the log; 0 before the first event. */
+export async function readHead(pool: Pool): Promise<number> {
+  const [row] = await pool.query<{ position: number }>(queries.readHead, []);
+  return row?.position ?? 0;
 }

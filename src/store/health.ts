@@ -1,6 +1,6 @@
 import type { Clock } from "#kernel/clock.ts";
 
-import { clockText } from "./append.ts";
+import { clockText } from "./clock.ts";
 import type { Pool, Row } from "./pool.ts";
 import { queries } from "./statements.ts";
 
@@ -23,8 +23,21 @@ export type DatabaseHealth = {
   readonly partitions: {
     readonly attached: number;
     readonly newest: string | null;
-    /** Appends after this moment need a partition that is not there yet. ISO 8601. */
-    readonly preparedUntil: string | null;
+    readonly closed: number;
+    readonly archived: number;
+    /** Half-way into an archive or back. */
+    readonly underWay: readonly string[];
+    /** The first month from now on without a partition, whatever comes after it; ISO 8601. */
+    readonly nextMissing: string;
+    readonly missingFrom: string;
+    /** By the database's clock; below 0 where it is the month of now. */
+    readonly missingInSeconds: number;
+    /** Null before the first run. */
+    readonly maintenance: {
+      readonly lastRunAt: string;
+      readonly lastError: string | null;
+      readonly failures: number;
+    } | null;
   };
   readonly subscriptions: readonly {
     readonly name: string;

@@ -1,6 +1,7 @@
 import type { Clock } from "#kernel/clock.ts";
 
-import { clockText, type IdempotencyClaim } from "./append.ts";
+import type { IdempotencyClaim } from "./append.ts";
+import { clockText } from "./clock.ts";
 import type { Pool, Row } from "./pool.ts";
 import { queries } from "./statements.ts";
 

@@ -16,8 +16,10 @@
  * releases, first adding, then removing. A file that breaks running programs says so in a line
  * `-- breaking`.
  */
+import type { Clock } from "#kernel/clock.ts";
 import { VarveError } from "#kernel/errors.ts";
 
+import { clockText } from "./clock.ts";
 import { ask, openSession, type Session } from "./connection.ts";
 import type { Target } from "./dial.ts";
 import { monthsAhead } from "./partitions/register.ts";
@@ -142,7 +144,7 @@ async function applyMigration(session: Session, file: SqlFile): Promise<boolean>
 }
 
 /** Brings the database to this program's schema; returns the names of what was applied. Idempotent. */
-export function migrate(target: Target): Promise<readonly string[]> {
+export function migrate(target: Target, clock: Clock = Date.now): Promise<readonly string[]> {
   return onSession(target, async (session) => {
     await run(session, bootstrap);
     const before = await applied(session);
@@ -160,7 +162,11 @@ export function migrate(target: Target): Promise<readonly string[]> {
       [
         lock,
         ...changed.flatMap((file) => [file.text, record("function", file)]),
-        `select varve.ensure_partitions(clock_timestamp(), ${monthsAhead});`,
+        // A clock that is not believed makes no months that nobody will ever reach.
+        `select varve.ensure_partitions(clock_timestamp(), ${monthsAhead})
+           from varve.log_head() h
+           where not varve.is_clock_ahead(
+             clock_timestamp(), h.created_at, ${literal(clockText(clock))});`,
         "select varve.grant_rights();",
       ].join("\n"),
     );

@@ -8,6 +8,7 @@ import snapshots from "#sql/migration/0006_snapshots.sql" with { type: "text" };
 import partitionLife from "#sql/migration/0007_partition_life.sql" with { type: "text" };
 import idempotencyUnchanged from "#sql/migration/0008_idempotency_unchanged.sql" with { type: "text" };
 import deadLettersWaiting from "#sql/migration/0009_dead_letters_waiting.sql" with { type: "text" };
+import abandonRestore from "#sql/function/abandon_restore.sql" with { type: "text" };
 import acquireLeases from "#sql/function/acquire_leases.sql" with { type: "text" };
 import acquirePartitionLease from "#sql/function/acquire_partition_lease.sql" with { type: "text" };
 import appendEvents from "#sql/function/append_events.sql" with { type: "text" };
@@ -62,6 +63,7 @@ export const migrations: readonly SqlFile[] = [
 
 /** Applied again whenever their text changes. */
 export const functions: readonly SqlFile[] = [
+  { name: "abandon_restore", text: abandonRestore },
   { name: "acquire_leases", text: acquireLeases },
   { name: "acquire_partition_lease", text: acquirePartitionLease },
   { name: "append_events", text: appendEvents },

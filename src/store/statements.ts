@@ -1,4 +1,5 @@
 /** Every statement that the program sends, one file each under sql/query. */
+import abandonRestore from "#sql/query/abandon_restore.sql" with { type: "text" };
 import acquireLeases from "#sql/query/acquire_leases.sql" with { type: "text" };
 import acquirePartitionLease from "#sql/query/acquire_partition_lease.sql" with { type: "text" };
 import appendEvents from "#sql/query/append_events.sql" with { type: "text" };
@@ -42,11 +43,14 @@ import markFrozen from "#sql/query/mark_frozen.sql" with { type: "text" };
 import readAfter from "#sql/query/read_after.sql" with { type: "text" };
 import readBackend from "#sql/query/read_backend.sql" with { type: "text" };
 import readDocuments from "#sql/query/read_documents.sql" with { type: "text" };
+import readHead from "#sql/query/read_head.sql" with { type: "text" };
 import readHealth from "#sql/query/read_health.sql" with { type: "text" };
+import readLogPage from "#sql/query/read_log_page.sql" with { type: "text" };
 import readPartition from "#sql/query/read_partition.sql" with { type: "text" };
 import readProjection from "#sql/query/read_projection.sql" with { type: "text" };
 import readServer from "#sql/query/read_server.sql" with { type: "text" };
 import readStream from "#sql/query/read_stream.sql" with { type: "text" };
+import readStreamPage from "#sql/query/read_stream_page.sql" with { type: "text" };
 import recordUpkeep from "#sql/query/record_upkeep.sql" with { type: "text" };
 import releaseLeases from "#sql/query/release_leases.sql" with { type: "text" };
 import revokeApiKey from "#sql/query/revoke_api_key.sql" with { type: "text" };
@@ -73,6 +77,7 @@ import type { Statement } from "./pool.ts";
 const statement = (name: string, text: string): Statement => ({ name, text });
 
 export const queries = {
+  abandonRestore: statement("abandon_restore", abandonRestore),
   acquireLeases: statement("acquire_leases", acquireLeases),
   acquirePartitionLease: statement("acquire_partition_lease", acquirePartitionLease),
   appendEvents: statement("append_events", appendEvents),
@@ -116,11 +121,14 @@ export const queries = {
   readAfter: statement("read_after", readAfter),
   readBackend: statement("read_backend", readBackend),
   readDocuments: statement("read_documents", readDocuments),
+  readHead: statement("read_head", readHead),
   readHealth: statement("read_health", readHealth),
+  readLogPage: statement("read_log_page", readLogPage),
   readPartition: statement("read_partition", readPartition),
   readProjection: statement("read_projection", readProjection),
   readServer: statement("read_server", readServer),
   readStream: statement("read_stream", readStream),
+  readStreamPage: statement("read_stream_page", readStreamPage),
   recordUpkeep: statement("record_upkeep", recordUpkeep),
   releaseLeases: statement("release_leases", releaseLeases),
   revokeApiKey: statement("revoke_api_key", revokeApiKey),

@@ -101,6 +101,30 @@ async function feed(
   }
 }
 
+type Due = { readonly subscription: Subscription; readonly position: number };
+
+/**
+ * The page after a position; undefined where it lies in an archive. Who waits there says so and
+ * rests; the others go on, and it goes on by itself once the month is restored.
+ */
+async function readPageFor({ pool, batchSize, log }: Context, due: readonly Due[], from: number) {
+  try {
+    return await readAfter(pool, from, batchSize);
+  } catch (error) {
+    if (!isCode(error, "partition-archived")) throw error;
+    const { code, context } = error;
+    const partition = context["partition"];
+    for (const { subscription } of due.filter(({ position }) => position === from)) {
+      const isNews = subscription.report().lastError !== code;
+      subscription.fail(code, "archived");
+      const fields = { subscription: subscription.view.name, code, partition };
+      const restore = `varve partitions restore ${partition}`;
+      if (isNews) log.error({ ...fields, restore }, "a subscription needs an archived partition");
+    }
+    return undefined;
+  }
+}
+
 /** Reads after the slowest checkpoint and feeds every view. True if there may be more at once. */
 async function readAndFeed(context: Context): Promise<boolean> {
   const due = context.subscriptions.flatMap((subscription) =>
@@ -111,7 +135,8 @@ async function readAndFeed(context: Context): Promise<boolean> {
   if (due.length === 0) return false;
   // 2. Read.
   const from = Math.min(...due.map(({ position }) => position));
-  const page = await readAfter(context.pool, from, context.batchSize);
+  const page = await readPageFor(context, due, from);
+  if (page === undefined) return due.some(({ position }) => position > from);
   for (const [index, event] of page.entries()) {
     invariant(event.position === from + 1 + index, "the log has a gap");
   }

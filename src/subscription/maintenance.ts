@@ -96,8 +96,9 @@ async function freezeAndArchive(context: Context, owner: string, direct: Pool): 
 /** All that is due, as the holder of the lease. */
 async function keepUp(context: Context, owner: string): Promise<Trouble> {
   const { pool, log, retentionMonths } = context;
+  // A clock that must not be believed ends the run here, before it has made anything of it.
+  const closed = await closePartitions(pool, CLOSE_AFTER_MS, Date.now);
   const made = await preparePartitions(pool, monthsAhead);
-  const closed = await closePartitions(pool, CLOSE_AFTER_MS);
   if (made.length + closed.length > 0) log.info({ made, closed }, "partitions were made or closed");
   const all = await listPartitions(pool, retentionMonths);
   if (!all.some((one) => needsFreezing(one) || needsArchiving(one))) return null;

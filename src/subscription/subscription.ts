@@ -27,14 +27,16 @@ const MINUTE_MS = 60_000;
 /** Failures that are remembered one by one; past this the rate is critical anyway. */
 const REMEMBERED = 1_000;
 
-/** What failed: the view's own code on an event, writing its page, or reading the log for all. */
-export type FailureCause = "event" | "write" | "read";
+/** What failed: the view's own code on an event, writing its page, reading the log for all, or a
+ * month that must be restored first. */
+export type FailureCause = "event" | "write" | "read" | "archived";
 
 /** After a failed reading the loop rests, and nobody for itself. */
 const pauseMsMax: Readonly<Record<FailureCause, number>> = {
   event: limits.backoffMsMax,
   write: limits.outageBackoffMsMax,
   read: 0,
+  archived: limits.backoffMsMax,
 };
 
 /** The rest after so many failures in a row: doubling, bounded, with jitter. */

@@ -38,6 +38,7 @@ const DENIED = "42501";
 
 /** What a service never does with its own role: it drops tables, or writes events as it is told. */
 const ownersAlone = new Set([
+  "abandonRestore",
   "attachPartition",
   "beginArchive",
   "beginRestore",
@@ -57,6 +58,7 @@ test("role of the service runs every query but the owner's when it is asked", as
   const calls: Readonly<
     Record<keyof typeof queries, readonly (string | number | boolean | null)[]>
   > = {
+    abandonRestore: [id, "events_2026_01"],
     acquireLeases: [id, '[{"name":"orders","version":1}]', 1_000],
     appendEvents: [batch, null],
     acquirePartitionLease: [id, 1],
@@ -69,12 +71,12 @@ test("role of the service runs every query but the owner's when it is asked", as
     claimCanary: ["k", "00".repeat(62)],
     claimIdempotency: ["key:a", "k", "f", "Thing", "none", 0],
     claimSubjectKeys: ["[]"],
-    closePartitions: [0],
+    closePartitions: [0, null],
     createApiKey: ["id", "name", hash, '["*"]'],
     dropSnapshots: ["Thing", '["a"]', 1],
     ensureNextPartition: [null],
     endDetach: [],
-    ensurePartitions: [4],
+    ensurePartitions: [4, null],
     ensureView: ["things", 1, '["field"]'],
     expireIdempotency: [1, 1, null],
     findActiveKeys: ["default", `["${hash}"]`],
@@ -100,6 +102,9 @@ test("role of the service runs every query but the owner's when it is asked", as
     readAfter: [0, 10],
     readBackend: [],
     readDocuments: ["orders", '["a"]'],
+    readHead: [],
+    readLogPage: [0, 10, '["Happened"]', 100, 1_000],
+    readStreamPage: ["Thing", "by-the-app", 1, 9, 10, false, null, null, 1_000],
     readHealth: ["2026-01-01T00:00:00Z"],
     readPartition: [month, 0, 1, 1],
     readServer: [],

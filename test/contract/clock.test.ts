@@ -3,6 +3,7 @@ import type postgres from "postgres";
 
 import { appendBatch } from "#store/append.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
+import { closePartitions, preparePartitions } from "#store/partitions/register.ts";
 import type { Pool } from "#store/pool.ts";
 import { queries } from "#store/statements.ts";
 import type { TestDatabase } from "#test/database.ts";
@@ -135,6 +136,23 @@ describe("a database clock that is ahead", () => {
     minutes = 0;
     expect(await codeOf(groupCommit.append(appendTo("waiting", 0)))).toBe("appended");
     await groupCommit.drain();
+  });
+
+  test("no month is made or closed in advance when the clock is not believed", async () => {
+    await oldEvent();
+    const before = await left();
+    const ends = [
+      await codeOf(preparePartitions(pool, 3, behind(61)).then(() => ({ outcome: "made" }))),
+      await codeOf(closePartitions(pool, 0, behind(61)).then(() => ({ outcome: "closed" }))),
+    ];
+    expect(ends).toEqual([STOPPED, STOPPED]);
+    expect(await left()).toEqual(before);
+    expect([
+      (await preparePartitions(pool, 4, right)).length,
+      (await closePartitions(pool, 0, right)).length,
+    ]).toEqual([1, 1]);
+    // From here on the register says so before there is an event after it.
+    await end(right, "after", 0);
   });
 
   test("the clock is not compared when the application does not tell its own", async () => {

@@ -95,6 +95,14 @@ describe("migrate", () => {
     expect([...rows]).toEqual([right, right, right, right]);
   });
 
+  test("migration makes no partition when the database's clock is not believed", async () => {
+    const partitions = () => sql`select from varve.event_partitions`;
+    await migrate(target(), () => Date.now() - 2 * 3_600_000);
+    expect((await partitions()).length).toBe(0);
+    await migrate(target());
+    expect((await partitions()).length).toBeGreaterThan(2);
+  });
+
   test("migration comes to the same schema when it starts from any step", async () => {
     await migrate(target());
     const whole = await schema();

@@ -5,7 +5,6 @@ import { readAfter, readStream } from "#store/events.ts";
 import type { Pool } from "#store/pool.ts";
 import { queries } from "#store/statements.ts";
 import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
-import { appendAll, appendTo } from "#test/support/appends.ts";
 import { logFaults } from "#test/support/log-faults.ts";
 import { settleMonth } from "#test/support/months.ts";
 import { openSql, openTestPool } from "#test/support/pools.ts";
@@ -171,25 +170,35 @@ describe("what a read touches among twelve partitions", () => {
     expect(trace).toEqual({ locked: months, indexes, whole: [] });
   });
 
+  test("page of the log is read by position when types are named, the head beside it", async () => {
+    const months = [monthAgo(9), monthAgo(0)];
+    const from = 2 * EVENTS_A_MONTH + 50;
+    for (const types of [null, '["Happened"]']) {
+      const trace = await steadyTrace(queries.readLogPage.text, [from, 20, types, 10_000, 1_000]);
+      const indexes = months.map((month) => `${month}_position`);
+      expect(trace).toEqual({ locked: months, indexes, whole: [] });
+    }
+  });
+
+  test("search for a rare type ends at its last position when nothing is found", async () => {
+    const months = [monthAgo(9), monthAgo(8), monthAgo(0)];
+    const parameters = [3 * EVENTS_A_MONTH - 50, 20, '["Never"]', 100, 1_000];
+    const trace = await steadyTrace(queries.readLogPage.text, parameters);
+    const indexes = months.map((month) => `${month}_position`);
+    expect(trace).toEqual({ locked: months, indexes, whole: [] });
+  });
+
+  test("page of a stream is found by its index, the head beside it", async () => {
+    const [month, newest] = [monthAgo(3), monthAgo(0)];
+    const parameters = ["Thing", "narrow", 1, 99, 100, false, null, null, 1_000];
+    const trace = await steadyTrace(queries.readStreamPage.text, parameters);
+    const indexes = [`${month}_stream`, `${newest}_position`];
+    expect(trace).toEqual({ locked: [month, newest], indexes, whole: [] });
+  });
+
   test("head is one step in the newest partition when it is asked for", async () => {
     const month = monthAgo(0);
     const trace = await steadyTrace("select * from varve.log_head()", []);
     expect(trace).toEqual({ locked: [month], indexes: [`${month}_position`], whole: [] });
-  });
-
-  test("append looks at the newest partition only when nothing is repeated", async () => {
-    const month = monthAgo(0);
-    const parameters = [JSON.stringify([appendTo("traced", null)]), null];
-    const trace = await traceOf(sql, "events_2%", { text: queries.appendEvents.text, parameters });
-    expect(trace).toEqual({ locked: [month], indexes: [`${month}_position`], whole: [] });
-  });
-
-  test("repetition looks at the months of its stream alone when it is recognised", async () => {
-    const ask = appendTo("repeated", 0);
-    await appendAll(pool, ask);
-    const parameters = [JSON.stringify([ask]), null];
-    const trace = await traceOf(sql, "events_2%", { text: queries.appendEvents.text, parameters });
-    const month = monthAgo(0);
-    expect(trace).toEqual({ locked: [month], indexes: [`${month}_stream`], whole: [] });
   });
 });

@@ -49,6 +49,7 @@ const partitionColumns = [
 
 /** What the migrated database says of each statement: its parameters, then its columns. */
 const described: Readonly<Record<keyof typeof queries, string>> = {
+  abandonRestore: "uuid, text → abandon_restore void",
   acquireLeases: "uuid, text, integer → subscription text, epoch bigint, position bigint",
   acquirePartitionLease: "uuid, integer → held boolean",
   appendEvents:
@@ -62,12 +63,12 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   claimCanary: "text, text → claim_canary void",
   claimIdempotency: "text, text, text, text, text, bigint → claimed boolean",
   claimSubjectKeys: `text → ${keyColumns}`,
-  closePartitions: "integer → name text",
+  closePartitions: "integer, timestamptz → name text",
   createApiKey: "text, text, text, text → created boolean",
   dropSnapshots: "text, text, integer → removed bigint",
   ensureNextPartition: "timestamptz → name text",
   endDetach: "none → ended bigint",
-  ensurePartitions: "integer → name text",
+  ensurePartitions: "integer, timestamptz → name text",
   ensureView: "text, integer, text → made boolean",
   expireIdempotency: "bigint, integer, timestamptz → expired bigint",
   findActiveKeys: `text, text → ${keyColumns}`,
@@ -97,6 +98,9 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   readAfter: `bigint, integer → ${eventColumns}`,
   readBackend: "none → pid integer",
   readDocuments: "text, text → position bigint, documents jsonb",
+  readHead: "none → position bigint",
+  readLogPage: `bigint, integer, text, bigint, bigint → head bigint, found bigint, ${eventColumns}`,
+  readStreamPage: `text, text, bigint, bigint, integer, boolean, text, text, bigint → head bigint, stream_version bigint, found bigint, ${eventColumns}`,
   readHealth:
     "timestamptz → head bigint, settings jsonb, clock jsonb, partitions jsonb, subscriptions jsonb",
   readPartition: "text, bigint, integer, integer → position bigint, line text",

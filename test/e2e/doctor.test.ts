@@ -94,20 +94,23 @@ test("doctor asks nothing of the schema when it is not there", async () => {
   });
 });
 
-test("doctor fails when the next month has no partition a day before it begins", async () => {
-  await store.sql`update varve.event_partitions set state = 'archived'`;
-  const { found } = await examined(serviceUrl);
-  expect(found).toEqual([notDurable("warn"), ["partitions", "fail", "there is no partition"]]);
-  await store.sql`
-    update varve.event_partitions
-       set state = 'attached', lower_bound = now() - interval '1 month' - make_interval(secs => n),
-           upper_bound = now() + interval '3 days' - make_interval(secs => n)
-      from (select name as key, row_number() over (order by name) as n from varve.event_partitions) k
-     where name = key`;
-  expect((await examined(serviceUrl)).found).toEqual([
-    notDurable("warn"),
-    ["partitions", "warn", expect.stringContaining("appends have a place until")],
-  ]);
+test("doctor warns a week before a month has no partition, and fails a day before", async () => {
+  await store.sql`update varve.event_partitions set state = 'archived' where lower_bound > now()`;
+  const missingIn = async (days: number) => {
+    await store.sql`
+      update varve.event_partitions set upper_bound = now() + make_interval(hours => ${days * 24 - 1})
+       where state = 'attached'`;
+    const { code, found } = await examined(serviceUrl);
+    return { code, found };
+  };
+  const row = (status: string): readonly unknown[] => [
+    "partitions",
+    status,
+    expect.stringContaining("is missing from"),
+  ];
+  expect(await missingIn(8)).toEqual({ code: 0, found: [notDurable("warn")] });
+  expect(await missingIn(7)).toEqual({ code: 0, found: [notDurable("warn"), row("warn")] });
+  expect(await missingIn(1)).toEqual({ code: 1, found: [notDurable("warn"), row("fail")] });
 });
 
 test("doctor warns when nobody works for a subscription", async () => {

@@ -46,7 +46,7 @@ export async function settleThreeMonths(
 }
 
 /** Every row of the log as the database writes it, in order. */
-export async function allRows(sql: postgres.Sql): Promise<readonly string[]> {
+export async function allRows(sql: postgres.Sql): Promise<string[]> {
   const rows = await sql<{ row: string }[]>`
     select e::text as row from varve.events e order by position`;
   return rows.map(({ row }) => row);

@@ -6,10 +6,10 @@ import { type MigrationState, migrationStatus } from "#store/migrate.ts";
 
 import { type Check, fail, type Finding, ok, type Patient, warn } from "./check.ts";
 
-const dayMs = 24 * 60 * 60_000;
+const daySeconds = 24 * 60 * 60;
 /** Readiness ends a day before; by then a week of warnings has been missed. */
-const preparedWarnMs = 7 * dayMs;
-const preparedFailMs = dayMs;
+const missingWarnSeconds = 7 * daySeconds;
+const missingFailSeconds = daySeconds;
 const gibibyte = 1024 ** 3;
 
 const health = ({ pool, config }: Patient) =>
@@ -51,13 +51,12 @@ function rights({ embedded, server }: Patient): Finding {
 }
 
 async function partitions(patient: Patient): Promise<Finding> {
-  const { attached, preparedUntil } = (await health(patient)).partitions;
-  const remedy = "run `varve partitions ensure`";
-  if (preparedUntil === null) return fail("there is no partition", remedy);
-  const leftMs = Date.parse(preparedUntil) - Date.parse(patient.server.at);
-  const says = `${attached} attached, appends have a place until ${preparedUntil}`;
-  if (leftMs < preparedFailMs) return fail(says, remedy);
-  return leftMs < preparedWarnMs ? warn(says, remedy) : ok(says);
+  const { attached, nextMissing, missingFrom, missingInSeconds } = (await health(patient))
+    .partitions;
+  const says = `${attached} attached; ${nextMissing} is missing from ${missingFrom} on`;
+  const remedy = "run `varve partitions ensure`, and see why the worker does not";
+  if (missingInSeconds < missingFailSeconds) return fail(says, remedy);
+  return missingInSeconds < missingWarnSeconds ? warn(says, remedy) : ok(says);
 }
 
 async function workers(patient: Patient): Promise<Finding> {

@@ -105,7 +105,6 @@ export async function exportPartition(
 ): Promise<StoredManifest> {
   const all = await listPartitions(keeper.direct);
   const partition = await findPartition(keeper.direct, name);
-  await openFolder(folder);
   const before = await readManifest(folder, partition);
   if (before !== undefined) return before;
   const files = await exportFiles(keeper, partition, folder);
@@ -167,9 +166,11 @@ export async function archivePartition(
 ): Promise<Partition> {
   const { owner, direct } = keeper;
   const folder = join(directory, name);
-  // 1. Nobody needs it: readers are told from now on.
   const before = await findPartition(direct, name);
   if (before.state === "archived") return before;
+  // A folder that cannot be written must not cost the readers anything.
+  await onDisk(folder, () => openFolder(folder));
+  // 1. Nobody needs it: readers are told from now on.
   const [begun] = await direct.query<{ kept: string | null }>(queries.beginArchive, [owner, name]);
   if (begun === undefined || begun.kept !== null) throw kept(name, begun?.kept ?? "");
   // 2. Apart.

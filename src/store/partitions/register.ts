@@ -17,9 +17,11 @@
  *
  * What it does not do: delete an archive, or copy it elsewhere.
  */
+import type { Clock } from "#kernel/clock.ts";
 import { VarveError } from "#kernel/errors.ts";
 import { uuidv7 } from "#kernel/ids.ts";
 import { limits } from "#kernel/limits.ts";
+import { clockText } from "#store/clock.ts";
 import type { Pool, Row } from "#store/pool.ts";
 import { queries } from "#store/statements.ts";
 
@@ -123,18 +125,31 @@ export async function holdPartition(
   return (row?.state ?? null) !== null;
 }
 
-/** Makes the partitions of this month and `monthsAhead` more; returns the names of new ones. */
+/**
+ * Makes the partitions of this month and `monthsAhead` more; returns the names of new ones. Throws
+ * `clock-ahead` where the database's clock is not believed.
+ */
 export async function preparePartitions(
   pool: Pool,
   monthsAhead: number,
+  clock: Clock = Date.now,
 ): Promise<readonly string[]> {
-  const rows = await pool.query<{ name: string }>(queries.ensurePartitions, [monthsAhead]);
+  const parameters = [monthsAhead, clockText(clock)];
+  const rows = await pool.query<{ name: string }>(queries.ensurePartitions, parameters);
   return rows.map(({ name }) => name);
 }
 
-/** Closes the months that have been over for `marginMs`; returns their names. */
-export async function closePartitions(pool: Pool, marginMs: number): Promise<readonly string[]> {
-  const rows = await pool.query<{ name: string }>(queries.closePartitions, [marginMs]);
+/**
+ * Closes the months that have been over for `marginMs`; returns their names. Throws `clock-ahead` where
+ * the database's clock is not to be believed, by `clock`.
+ */
+export async function closePartitions(
+  pool: Pool,
+  marginMs: number,
+  clock: Clock,
+): Promise<readonly string[]> {
+  const parameters = [marginMs, clockText(clock)];
+  const rows = await pool.query<{ name: string }>(queries.closePartitions, parameters);
   return rows.map(({ name }) => name);
 }
 

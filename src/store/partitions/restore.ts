@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { VarveError } from "#kernel/errors.ts";
+import { isCode, VarveError } from "#kernel/errors.ts";
 import type { Pool } from "#store/pool.ts";
 import { queries } from "#store/statements.ts";
 
@@ -45,17 +45,32 @@ async function verifyFiles({ manifest }: StoredManifest, folder: string): Promis
   }
 }
 
+/** Puts lines into the table as they are: text that only the database reads. */
+async function load(
+  direct: Pool,
+  [owner, name, lines]: readonly [string, string, readonly string[]],
+  path: string,
+): Promise<number> {
+  try {
+    const parameters = [owner, name, `[${lines.join(",")}]`];
+    const [row] = await direct.query<{ reached: number }>(queries.loadPartition, parameters);
+    return row?.reached ?? 0;
+  } catch (error) {
+    if (!isCode(error, "invalid-data")) throw error;
+    const message = `${path} has lines that the table refuses`;
+    throw new VarveError("archive-damaged", message, error.context, error);
+  }
+}
+
 async function loadFiles(keeper: Keeper, { manifest }: StoredManifest, folder: string) {
   const { owner, direct, onProgress } = keeper;
   const { partition: name, firstPosition, count } = manifest;
   const [begun] = await direct.query<{ reached: number }>(queries.beginRestore, [owner, name]);
   let reached = begun?.reached ?? 0;
   for (const file of manifest.files.filter(({ lastPosition }) => lastPosition > reached)) {
-    for await (const lines of readLines(join(folder, file.name), file)) {
-      // The lines go as they are: text that only the database reads.
-      const parameters = [owner, name, `[${lines.join(",")}]`];
-      const [row] = await direct.query<{ reached: number }>(queries.loadPartition, parameters);
-      reached = row?.reached ?? reached;
+    const path = join(folder, file.name);
+    for await (const lines of readLines(path, file)) {
+      reached = await load(direct, [owner, name, lines], path);
       onProgress?.({ step: "load", done: reached - firstPosition + 1, total: count });
     }
   }
@@ -87,6 +102,11 @@ export async function restorePartition(
     return findPartition(direct, name);
   }
   const folder = directory === undefined ? (partition.archivePlace ?? "") : join(directory, name);
+  /** What was loaded wrongly must not be gone on with. */
+  const giveUp = async (error: unknown): Promise<never> => {
+    if (isCode(error, "archive-damaged")) await direct.query(queries.abandonRestore, [owner, name]);
+    throw error;
+  };
   await onDisk(folder, async () => {
     // 1. What lies there is what was written, all of it.
     const stored = await readManifest(folder, partition);
@@ -97,7 +117,7 @@ export async function restorePartition(
     // 2. Into a table apart from the log.
     await loadFiles(keeper, stored, folder);
     // 3. The database gives every line back as it was.
-    await compareWithTable(keeper, stored, { folder, step: "compare" });
+    await compareWithTable(keeper, stored, { folder, step: "compare" }).catch(giveUp);
   });
   await analyzePartition(direct, name);
   // 4. Into the log.

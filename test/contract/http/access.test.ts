@@ -130,7 +130,7 @@ test("a method that a path does not have is 405 with those that it has", async (
 });
 
 test("everything but health is turned away while the process drains", async () => {
-  const draining = createApp({ ...app.dependencies, isDraining: () => true });
+  const draining = createApp({ ...app.dependencies, draining: AbortSignal.abort() });
   const headers = { Authorization: `Bearer ${app.fullKey}` };
   const before = await app.eventCount();
   for (const [path, init] of [

@@ -5,7 +5,7 @@ import { openTestApp, type TestApp } from "#test/app.ts";
 
 let app: TestApp;
 beforeAll(async () => {
-  app = await openTestApp({ isDraining: () => true });
+  app = await openTestApp({ draining: AbortSignal.abort() });
 });
 afterAll(() => app.close());
 
