@@ -2,11 +2,12 @@ import { cpus } from "node:os";
 
 import { requireConfig } from "#ops/config.ts";
 import { type ExitCode, exitCodes } from "#ops/exit.ts";
+import { wholeNumber } from "#ops/flags.ts";
 import { catchInterrupts } from "#ops/interrupts.ts";
 import { writeLine } from "#ops/output.ts";
 
 import { type Comparison, describeComparison } from "./compare.ts";
-import { seconds, wholeNumber } from "./flags.ts";
+import { seconds } from "./flags.ts";
 import type { Bench, Scenario } from "./scenario.ts";
 import { withScratchServer } from "./scratch-server.ts";
 
