@@ -88,7 +88,7 @@ function createQueue() {
       const older = entries.get(stream);
       const grown = bytes - sizeOf(older) + sizeOf(entry);
       const isFull = older === undefined && entries.size >= limits.snapshotQueue;
-      if (isFull || grown > limits.snapshotQueueBytes) return false;
+      if (isFull || grown > limits.statesBytes) return false;
       entries.set(stream, entry);
       bytes = grown;
       return older;
