@@ -20,6 +20,8 @@ type Running = ExitCode | undefined | void;
 export type VerbDefinition<Args extends ArgsDef> = {
   readonly name: string;
   readonly description: string;
+  /** For the program's own use: left out of the help. */
+  readonly hidden?: boolean;
   readonly args?: Args;
   /** Words that may follow, `keys create`; the verb runs itself when none does. */
   readonly verbs?: Verbs;
@@ -30,9 +32,9 @@ export type VerbDefinition<Args extends ArgsDef> = {
 export function defineVerb<const Args extends ArgsDef = Record<never, never>>(
   definition: VerbDefinition<Args>,
 ): Verb {
-  const { name, description, args, verbs, run } = definition;
+  const { name, description, hidden = false, args, verbs, run } = definition;
   const command = {
-    meta: { name, description },
+    meta: { name, description, hidden },
     ...(verbs === undefined ? {} : { subCommands: verbs }),
     ...(run === undefined
       ? {}

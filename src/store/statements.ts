@@ -8,6 +8,8 @@ import attachPartition from "#sql/query/attach_partition.sql" with { type: "text
 import beginArchive from "#sql/query/begin_archive.sql" with { type: "text" };
 import beginRestore from "#sql/query/begin_restore.sql" with { type: "text" };
 import benchCeiling from "#sql/query/bench_ceiling.sql" with { type: "text" };
+import benchFillMonth from "#sql/query/bench_fill_month.sql" with { type: "text" };
+import benchMakeMonths from "#sql/query/bench_make_months.sql" with { type: "text" };
 import cancelStatements from "#sql/query/cancel_statements.sql" with { type: "text" };
 import claimCanary from "#sql/query/claim_canary.sql" with { type: "text" };
 import claimIdempotency from "#sql/query/claim_idempotency.sql" with { type: "text" };
@@ -86,6 +88,8 @@ export const queries = {
   beginArchive: statement("begin_archive", beginArchive),
   beginRestore: statement("begin_restore", beginRestore),
   benchCeiling: statement("bench_ceiling", benchCeiling),
+  benchFillMonth: statement("bench_fill_month", benchFillMonth),
+  benchMakeMonths: statement("bench_make_months", benchMakeMonths),
   cancelStatements: statement("cancel_statements", cancelStatements),
   claimCanary: statement("claim_canary", claimCanary),
   claimIdempotency: statement("claim_idempotency", claimIdempotency),

@@ -180,20 +180,22 @@ describe("a closed month", () => {
     ]);
   });
 
-  test("positions go on when the only month with events is archived", async () => {
-    await appendAll(pool, appendTo("archived", 0, 3));
-    await closeNewestMonth(sql);
-    const [row] = await sql<{ name: string }[]>`
-      update varve.event_partitions set state = 'archived' where first_position is not null
-        returning name`;
-    const name = row?.name ?? "";
-    await sql`alter table varve.events detach partition varve.${sql(name)}`;
-    expect(await appendAll(pool, appendTo("later", 0))).toEqual([
-      { outcome: "appended", version: 1, position: 4, createdAt: await startOf(1) },
-    ]);
-    await sql.unsafe(`alter table varve.events attach partition varve.${name}
-      for values from ('${await startOf(0)}') to ('${await startOf(1)}')`);
-  });
+  for (const state of ["detached", "archived", "restoring"]) {
+    test(`positions go on when the only month with events is ${state}`, async () => {
+      await appendAll(pool, appendTo("apart", 0, 3));
+      await closeNewestMonth(sql);
+      const [row] = await sql<{ name: string }[]>`
+        update varve.event_partitions set state = ${state} where first_position is not null
+          returning name`;
+      const name = row?.name ?? "";
+      await sql`alter table varve.events detach partition varve.${sql(name)}`;
+      expect(await appendAll(pool, appendTo("later", 0))).toEqual([
+        { outcome: "appended", version: 1, position: 4, createdAt: await startOf(1) },
+      ]);
+      await sql.unsafe(`alter table varve.events attach partition varve.${name}
+        for values from ('${await startOf(0)}') to ('${await startOf(1)}')`);
+    });
+  }
 
   test("append is refused when nobody knows the last position", async () => {
     await appendAll(pool, appendTo("known", 0));

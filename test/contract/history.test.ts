@@ -182,7 +182,7 @@ describe("the history of the log", () => {
     await sql`delete from varve.events where position = 2`;
     const history = await examine([loans]);
     expect([history.events, history.missing, historyExit(history)]).toEqual([2, 1, 1]);
-    expect(describeHistory(history)).toContain("missing: 1 events; see varve verify");
+    expect(describeHistory(history)).toContain("missing from the log: 1; see varve verify");
   });
 
   test("is nothing when the log is empty", async () => {

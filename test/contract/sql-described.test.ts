@@ -59,6 +59,8 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   beginArchive: "uuid, text → kept text",
   beginRestore: "uuid, text → reached bigint",
   benchCeiling: "integer, integer → events bigint",
+  benchFillMonth: "integer, integer, integer, integer, text → events bigint",
+  benchMakeMonths: "integer → name text",
   cancelStatements: "text → cancelled bigint",
   claimCanary: "text, text → claim_canary void",
   claimIdempotency: "text, text, text, text, text, bigint → claimed boolean",

@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 
 import { freshDatabase, type TestDatabase } from "#test/database.ts";
 import { withSql } from "#test/support/invariants.ts";
-import { createKey, endServices, runVerb, startService } from "#test/support/service.ts";
+import { createKey, endServices, runVerb, spawnVerb, startService } from "#test/support/service.ts";
+import { until } from "#test/until.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -12,34 +13,121 @@ afterEach(endServices);
 afterAll(async () => database.drop());
 
 const positive: unknown = expect.any(Number);
-const measured = { perSecond: positive, p50Ms: positive, p99Ms: positive };
-
-test("bench append compares with both baselines and leaves no database when it has measured", async () => {
-  const flags = ["--writers", "1,8", "--rounds", "1", "--seconds", "1", "--json"];
-  const { code, stdout } = await runVerb(["bench", "append", ...flags], {
-    databaseUrl: database.url,
-  });
-  expect(code).toBe(0);
-  const { rows } = JSON.parse(stdout) as { rows: readonly Readonly<Record<string, unknown>>[] };
-  const row = {
-    group: measured,
-    single: measured,
-    ceilingPerSecond: positive,
-    groupToSingle: positive,
-    groupToCeiling: positive,
-  };
-  expect(rows as unknown).toEqual([
-    { writers: 1, ...row },
-    { writers: 8, ...row },
-  ]);
-  const left = await withSql(
+const databasesLeft = () =>
+  withSql(
     database.url,
     (sql) => sql`
       select (select count(*)::int from pg_database where datname like 'varve_bench_%') as databases,
              (select count(*)::int from varve.events) as events`,
   );
-  expect([...left]).toEqual([{ databases: 0, events: 0 }]);
-}, 40_000);
+
+type Bench = {
+  readonly options: unknown;
+  readonly comparisons: readonly {
+    readonly scenario: string;
+    readonly aim: unknown;
+    readonly met: boolean | null;
+    readonly ratios: readonly number[];
+  }[];
+};
+
+/** How many comparisons each scenario made, with their aims; every ratio is a finite number. */
+function outline({ comparisons }: Bench): readonly unknown[] {
+  for (const { aim, met, ratios } of comparisons) {
+    expect(ratios).toHaveLength(1);
+    expect(ratios.every((ratio) => ratio > 0 && Number.isFinite(ratio))).toBe(true);
+    expect(typeof met).toBe(aim === null ? "object" : "boolean");
+  }
+  const scenarios = [...new Set(comparisons.map(({ scenario }) => scenario))];
+  return scenarios.map((scenario) => {
+    const own = comparisons.filter((comparison) => comparison.scenario === scenario);
+    return [scenario, own.length, own.map(({ aim }) => aim).find((aim) => aim !== null) ?? null];
+  });
+}
+
+test("bench append compares in every scenario and leaves no database when it has measured", async () => {
+  const sizes = [
+    "--writers",
+    "4,8",
+    "--rounds",
+    "1",
+    "--seconds",
+    "0.1",
+    "--stored",
+    "500",
+    "--age",
+    "100",
+  ];
+  const { code, stdout } = await runVerb(
+    ["bench", "append", "--scenario", "all", ...sizes, "--json"],
+    { databaseUrl: database.url },
+  );
+  expect(code).toBe(0);
+  const bench = JSON.parse(stdout) as Bench;
+  expect(bench.options).toEqual({
+    rounds: 1,
+    durationMs: 100,
+    payloadSize: 200,
+    writers: [4, 8],
+    stored: 500,
+    age: 100,
+  });
+  expect(outline(bench)).toEqual([
+    ["baselines", 8, null],
+    ["snapshot", 4, { atLeast: 0.9 }],
+    ["other-database", 4, { atMost: 1.25 }],
+    ["processes", 2, { atLeast: 0.9 }],
+    ["events-10", 4, null],
+    ["payloads", 4, null],
+    ["stored", 2, { atLeast: 0.8 }],
+  ]);
+  expect([...(await databasesLeft())]).toEqual([{ databases: 0, events: 0 }]);
+}, 120_000);
+
+test("bench load compares in every scenario and leaves no database when it has measured", async () => {
+  const sizes = ["--sizes", "3,1500", "--months", "1,3", "--events", "600"];
+  const { code, stdout } = await runVerb(
+    ["bench", "load", ...sizes, "--rounds", "1", "--seconds", "0.05", "--json"],
+    { databaseUrl: database.url },
+  );
+  expect(code).toBe(0);
+  expect(outline(JSON.parse(stdout) as Bench)).toEqual([
+    ["sizes", 5, { atMost: 2 }],
+    ["memory", 1, null],
+    ["partitions", 9, { atMost: 1.3 }],
+  ]);
+  expect([...(await databasesLeft())]).toEqual([{ databases: 0, events: 0 }]);
+}, 120_000);
+
+test("bench removes what it made and ends with 130 when it is interrupted", async () => {
+  const flags = [
+    "--scenario",
+    "snapshot",
+    "--age",
+    "1",
+    "--rounds",
+    "10000",
+    "--seconds",
+    "0.1",
+    "--json",
+  ];
+  const { child, exited, stderr, stdout } = spawnVerb(["bench", "append", ...flags], {
+    databaseUrl: database.url,
+  });
+  await until("it measures", () => stderr().includes("round 1 "), 20_000);
+  child.kill("SIGINT");
+  const { code } = await exited;
+  const { comparisons } = JSON.parse(stdout()) as Bench;
+  expect([code, comparisons]).toEqual([130, []]);
+  expect([...(await databasesLeft())]).toEqual([{ databases: 0, events: 0 }]);
+}, 30_000);
+
+test("bench says what it takes when a scenario is unknown", async () => {
+  const { code, stderr } = await runVerb(["bench", "append", "--scenario", "snapshot,none"], {
+    databaseUrl: database.url,
+  });
+  expect([code, stderr.includes("--scenario is one of baselines, snapshot,")]).toEqual([2, true]);
+});
 
 test("bench http follows every command until it can be read when a service runs", async () => {
   const options = { databaseUrl: database.url };

@@ -3,7 +3,9 @@ import type postgres from "postgres";
 
 import type { AnyAggregate } from "#domain/decider.ts";
 import { eventTypesOf } from "#domain/upcast.ts";
+import { limits } from "#kernel/limits.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
+import { readHealth } from "#store/health.ts";
 import type { Pool } from "#store/pool.ts";
 import { assertNothingLeftOpen, type TestDatabase } from "#test/database.ts";
 import { loans } from "#test/e2e/fixture/loans/loan.ts";
@@ -126,6 +128,11 @@ describe("a program that meets events newer than itself", () => {
       ["lending", 2, 2, null],
     ]);
     expect(loop.codes).toEqual(["schema-behind", "schema-behind"]);
+    const { subscriptions } = await readHealth(pool, Date.now, limits.healthMs);
+    expect(subscriptions.map(({ name, deadLetters }) => [name, deadLetters])).toEqual([
+      ["lending", 2],
+      ["loans", 3],
+    ]);
   });
 
   test("lets later events wait behind them when it has been started again", async () => {

@@ -42,6 +42,10 @@ export async function settleThreeMonths(
         "timestamp" = '0999-12-31 23:59:59.000001+00',
         subject_keys = array[gen_random_uuid(), gen_random_uuid()]
       where position % 3 = 1`;
+  await sql`
+    insert into varve.subject_keys (key_id, subject_hash, status, wrapped, kek_id, shredded_at)
+      select k.key_id, sha256(k.key_id::text::bytea), 'shredded', null, 'k', now()
+        from varve.events e cross join unnest(e.subject_keys) k (key_id)`;
   return [first.name, second.name];
 }
 

@@ -13,7 +13,7 @@
  *
  * How it fails. It does not: what a check throws is its finding.
  *
- * What it does not do. It does not read the log: that is what `varve verify` is for.
+ * What it does not do. It does not read the log: `history.ts` and `varve verify` do.
  */
 import { VarveError } from "#kernel/errors.ts";
 import { loadConfig, type Config, type Environment } from "#ops/config.ts";

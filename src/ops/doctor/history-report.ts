@@ -10,6 +10,9 @@ const says: Readonly<Record<StoredVersion["status"], string>> = {
 
 const number = (value: number): string => value.toLocaleString("en-GB");
 
+const counted = (versions: number): string =>
+  versions === 0 ? "no version" : `${versions} version${versions === 1 ? "" : "s"}`;
+
 function linesOf({ type, schemaVersion, count, status, faults }: StoredVersion): readonly string[] {
   const row = `${type.padEnd(28)} ${String(schemaVersion).padStart(7)} ${number(count).padStart(13)}`;
   return [
@@ -34,8 +37,8 @@ export function describeHistory(history: History): readonly string[] {
     ...versions.flatMap(linesOf),
     ...gaps,
     ...(interrupted ? ["interrupted: later events were not looked at"] : []),
-    ...(missing > 0 ? [`missing: ${number(missing)} events; see varve verify`] : []),
-    `${number(events)} events, ${faults === 0 ? "no version" : `${faults} versions`} with faults`,
+    ...(missing > 0 ? [`missing from the log: ${number(missing)}; see varve verify`] : []),
+    `${number(events)} events, ${counted(faults)} with faults`,
   ];
 }
 

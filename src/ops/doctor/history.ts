@@ -98,8 +98,13 @@ function createCounts(aggregates: readonly AnyAggregate[]) {
   const add = (stored: StoredEvent): void => {
     const { aggregateType, type, schemaVersion, position } = stored;
     const name = JSON.stringify([aggregateType, type, schemaVersion]);
-    const fresh = { aggregateType, type, schemaVersion, events: 0, faults: new Map() };
-    const count: Count = counts.get(name) ?? fresh;
+    const count: Count = counts.get(name) ?? {
+      aggregateType,
+      type,
+      schemaVersion,
+      events: 0,
+      faults: new Map(),
+    };
     counts.set(name, count);
     count.events += 1;
     const fault = faultOf(eventTypes.get(type), stored);
@@ -127,30 +132,41 @@ function createCounts(aggregates: readonly AnyAggregate[]) {
 
 export type HistoryOptions = {
   readonly aggregates: readonly AnyAggregate[];
-  /** Ends it after the page in hand. */
+  /** Ends it; what was looked at until then is told. */
   readonly signal: AbortSignal;
   /** Called after each page with the events looked at so far, and all there are. */
   readonly onPage: (done: number, all: number) => void;
 };
 
+/** Waits for a value, but no longer than until the signal fires; then there is none. */
+function untilAborted(signal: AbortSignal) {
+  const aborted = new Promise<undefined>((resolve) => {
+    signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+  return async <Value>(value: Promise<Value>): Promise<Value | undefined> =>
+    signal.aborted ? undefined : Promise.race([value, aborted]);
+}
+
 /** Looks at every event that is attached. Throws VarveError of the store; it may be asked again. */
 export async function examineHistory(pool: Pool, options: HistoryOptions): Promise<History> {
   const { aggregates, signal, onPage } = options;
-  const parts = await historyParts(pool);
+  const wait = untilAborted(signal);
+  const parts = (await wait(historyParts(pool))) ?? [];
   const attached = parts.filter(({ state }) => state === "attached");
   const all = attached.reduce((sum, { first, last }) => sum + last - first + 1, 0);
   const counts = createCounts(aggregates);
   let events = 0;
   for (const part of attached) {
-    if (signal.aborted) break;
-    for await (const page of readPart(pool, part)) {
-      page.forEach(counts.add);
-      events += page.length;
+    const pages = readPart(pool, part);
+    for (;;) {
+      const step = await wait(pages.next());
+      if (step === undefined || step.done === true) break;
+      step.value.forEach(counts.add);
+      events += step.value.length;
       onPage(events, all);
-      if (signal.aborted) break;
     }
   }
-  const interrupted = signal.aborted && events < all;
+  const interrupted = signal.aborted && (parts.length === 0 || events < all);
   return {
     events,
     versions: counts.versions(),

@@ -127,7 +127,7 @@ export async function holdPartition(
 
 /**
  * Makes the partitions of this month and `monthsAhead` more; returns the names of new ones. Throws
- * `clock-ahead` where the database's clock is not believed.
+ * `clock-ahead` where the database's clock is not to be believed, by `clock`.
  */
 export async function preparePartitions(
   pool: Pool,
