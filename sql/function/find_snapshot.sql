@@ -12,7 +12,8 @@ create or replace function varve.find_snapshot(
   stream_version bigint, snapshot_version bigint, snapshot_position bigint,
   snapshot_created_at timestamptz, snapshot_schema_version integer, state jsonb
 )
-language plpgsql stable security definer
+-- With the thousand rows that a function is held for, a load was worth compiling: 30 ms each time.
+language plpgsql stable security definer rows 1
 set search_path = pg_catalog, pg_temp
 -- A plan that was cached while the tables were small would scan them whole when they have grown.
 set enable_seqscan = off

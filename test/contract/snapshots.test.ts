@@ -230,6 +230,16 @@ describe("what a load begins with", () => {
     expect(await trace(2)).toEqual(touched(partitions.toSorted()));
   });
 
+  test("load is too cheap to be compiled by the server when it is planned", async () => {
+    const [row] = await sql.unsafe<{ "QUERY PLAN": [{ Plan: { "Total Cost": number } }] }[]>(
+      `explain (format json) ${queries.loadAggregate.text}`,
+      ["Thing", "wide", 1, 100],
+    );
+    const [{ limit } = { limit: 0 }] = await sql<{ limit: number }[]>`
+      select current_setting('jit_above_cost')::float as limit`;
+    expect(row?.["QUERY PLAN"][0].Plan["Total Cost"]).toBeLessThan(limit / 10);
+  });
+
   test("load finds stream and snapshot by their keys when the tables have grown since", async () => {
     const own = openSql(database.url);
     const load = () =>
