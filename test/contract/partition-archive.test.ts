@@ -115,6 +115,23 @@ describe("an archive", () => {
     });
   });
 
+  test("partition is archived again when its first archive has moved or was cut otherwise", async () => {
+    const { sql } = store;
+    const [first, second] = await settleThreeMonths(sql);
+    const before = await allRows(sql);
+    await archive(direct, second, folder);
+    const once = await restore(direct, second);
+    // Its chain goes on from a month that was not archived then, and its files are others.
+    await archive(direct, first, folder);
+    const elsewhere = join(folder, "elsewhere");
+    const again = await archive(direct, second, elsewhere, { eventsPerFile: 7 });
+    expect(again).toMatchObject({ state: "archived", archivePlace: join(elsewhere, second) });
+    expect(again.archiveDigest).not.toBe(once.archiveDigest);
+    await restore(direct, second);
+    await restore(direct, first);
+    expect(await allRows(sql)).toEqual(before);
+  });
+
   test("archive does nothing when it is asked for again", async () => {
     const [first] = await settleThreeMonths(store.sql);
     const once = await archive(direct, first, folder);
