@@ -295,11 +295,20 @@ describe("a partition that is needed", () => {
     ]);
   });
 
+  test("lease is nobody's when it was taken while the clock was years ahead", async () => {
+    const { sql } = store;
+    const [first] = await settleThreeMonths(sql);
+    await sql`insert into varve.leases (subscription, owner, epoch, expires_at)
+      values ('$partitions', gen_random_uuid(), 1, now() + interval '3 years')`;
+    expect(await archive(direct, first, folder)).toMatchObject({ state: "archived" });
+  });
+
   test("step is refused when the lease is another's", async () => {
     const { sql } = store;
     const [first] = await settleThreeMonths(sql);
     const onProgress = (): void => {
-      void sql`update varve.leases set owner = gen_random_uuid(), expires_at = 'infinity'`.execute();
+      void sql`update varve.leases set owner = gen_random_uuid(),
+        expires_at = now() + interval '1 minute'`.execute();
     };
     const [code] = (await refusal(archive(direct, first, folder, { onProgress }))) as [string];
     expect(code).toBe("lease-lost");
