@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import type { Pool } from "#store/pool.ts";
 import { archive, archiveFolder, openTables, settleThreeMonths } from "#test/support/archives.ts";
-import { holdOpen, waitsWith } from "#test/support/killed-verbs.ts";
+import { holdOpen } from "#test/support/killed-verbs.ts";
 import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
 import { until } from "#test/until.ts";
 
