@@ -1,6 +1,7 @@
 -- Takes or renews the leases of subscriptions for one owner. A lease that another owner holds is
 -- left alone until it expires by this database's clock; a change of owner raises the epoch, and
--- from then on the owner before can write nothing.
+-- from then on the owner before can write nothing. One that ends more than an hour from now was
+-- taken while the clock was ahead: nobody asks for so long, and it is as good as expired.
 --   new_owner uuid, wanted_views jsonb: [{name, version}], duration_ms integer
 --   → one row a lease that is held now: subscription, epoch, position of the checkpoint
 -- A version of a view that does not serve gets no lease: during a roll-out the program before would
@@ -34,6 +35,7 @@ begin
         epoch = case when l.owner = excluded.owner then l.epoch else excluded.epoch end,
         expires_at = excluded.expires_at
         where l.owner = excluded.owner or l.expires_at < clock_timestamp()
+          or l.expires_at > clock_timestamp() + interval '1 hour'
       returning l.epoch into held;
     continue when not found;
     update varve.checkpoints c set epoch = held

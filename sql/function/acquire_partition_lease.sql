@@ -1,5 +1,6 @@
 -- Takes or renews the lease of whoever changes the life of partitions: one at a time in the whole
--- installation, the worker's upkeep and the command line alike. Its name is no view's.
+-- installation, the worker's upkeep and the command line alike. Its name is no view's. As with the
+-- leases of views, one that ends more than an hour from now is as good as expired.
 --   new_owner uuid, random for each run, so that the owner is the fence; duration_ms integer
 --   → true if it is held now, false where another holds it
 -- Index: leases_pkey. Locks: the row of the lease. Idempotent.
@@ -19,6 +20,7 @@ as $$
         epoch = case when l.owner = excluded.owner then l.epoch else l.epoch + 1 end,
         expires_at = excluded.expires_at
         where l.owner = excluded.owner or l.expires_at < clock_timestamp()
+          or l.expires_at > clock_timestamp() + interval '1 hour'
       returning 1
   )
   select exists (select from held)

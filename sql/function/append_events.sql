@@ -208,8 +208,8 @@ begin
         and k.key = i.item->'idempotency'->>'key';
   end if;
 
-  -- 6. Set the versions of the streams that existed.
-  update varve.streams s set version = s.version + i.count, last_at = at
+  -- 6. Set the versions of the streams that existed. A clock that was set back moves none of them.
+  update varve.streams s set version = s.version + i.count, last_at = greatest(s.last_at, at)
     from unnest(types, ids, counts, actual, won) i (type, id, count, actual, won)
     where i.won and i.actual > 0 and s.aggregate_type = i.type and s.aggregate_id = i.id;
 

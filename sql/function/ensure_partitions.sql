@@ -1,4 +1,6 @@
--- Makes the monthly partitions that hold `first_at` and the `months_ahead` months after it.
+-- Makes the monthly partitions that hold `first_at` and the `months_ahead` months after it; and those
+-- between the last one that there is and `first_at`, where nobody was there to make them: partitions
+-- follow each other without a gap, whatever the months hold.
 --   first_at timestamptz, months_ahead integer → the names that were made, oldest first
 -- Index: event_partitions_lower_bound_key.
 -- Locks: none where nothing is missing. Else varve.schema_migrations, as every change of the schema
@@ -12,6 +14,7 @@ set lock_timeout = '2s'
 as $$
 declare
   month timestamp := date_trunc('month', first_at at time zone 'UTC');
+  after_last timestamp;
   lower_at timestamptz;
   upper_at timestamptz;
   partition_name text;
@@ -25,9 +28,14 @@ begin
     return;
   end if;
   lock table varve.schema_migrations in exclusive mode;
-  for ahead in 0 .. months_ahead loop
-    lower_at := (month + make_interval(months => ahead)) at time zone 'UTC';
-    upper_at := (month + make_interval(months => ahead + 1)) at time zone 'UTC';
+  select max(p.upper_bound at time zone 'UTC') into after_last from varve.event_partitions p;
+  for month in
+    select m.at from generate_series(
+      least(month, after_last), month + make_interval(months => months_ahead), interval '1 month'
+    ) m (at)
+  loop
+    lower_at := month at time zone 'UTC';
+    upper_at := (month + interval '1 month') at time zone 'UTC';
     partition_name := to_char(lower_at at time zone 'UTC', '"events_"YYYY_MM');
     continue when exists (select from varve.event_partitions p where p.name = partition_name);
     -- The offset is written out, or the bounds would follow the session's time zone.

@@ -9,7 +9,8 @@
 --   → rows of varve.events, at most max_events; none where there is no such stream
 -- Index: streams_pkey, then events_YYYY_MM_stream of the months between the first and the last event
 -- that can be wanted; other partitions are neither planned nor locked. Locks: none. Reads only.
--- Error VA004: wanted events lie in partitions that are not attached; the hint names them.
+-- Error VA004: wanted events lie in partitions that are not attached, whatever the register says; the
+-- hint names them.
 drop function if exists varve.read_stream(text, text, bigint, bigint, integer);
 create or replace function varve.read_stream(
   aggregate_type text, aggregate_id text, from_version bigint, to_version bigint,
@@ -30,6 +31,7 @@ declare
   last_then bigint;
   next_then bigint;
   absent text;
+  gone text;
   given bigint := 0;
 begin
   select date_trunc('month', greatest(s.first_at, since), 'UTC'),
@@ -87,8 +89,23 @@ begin
         order by e.version;
   end if;
   get diagnostics given = row_count;
-  if absent is not null and given < last_wanted - first_wanted + 1 then
-    raise exception 'events of the stream are archived' using errcode = 'VA004', hint = absent;
+  if until is null and given >= last_wanted - first_wanted + 1 then
+    return;
+  end if;
+  -- The register is as old as the statement, the partitions are those of now: one that was detached
+  -- since has lost nobody's events silently.
+  select string_agg(p.name, ' ' order by p.lower_bound) into gone
+    from varve.event_partitions p
+    cross join lateral to_regclass(format('varve.%I', p.name)) t (id)
+    where p.state = 'attached' and p.first_position is not null
+      and p.upper_bound > first_month and p.lower_bound < after_last_month
+      and (pg_partition_root(t.id) is distinct from 'varve.events'::regclass
+        or exists (
+          select from pg_inherits i where i.inhrelid = t.id and i.inhdetachpending
+        ));
+  if gone is not null or absent is not null and given < last_wanted - first_wanted + 1 then
+    raise exception 'events of the stream are archived'
+      using errcode = 'VA004', hint = concat_ws(' ', absent, gone);
   end if;
 end
 $$;

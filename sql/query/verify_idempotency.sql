@@ -1,6 +1,7 @@
 -- Looks for idempotency keys that lead to events that are not there: no stream, versions past its
 -- own, or no event of the first or the last version, unless a partition of that time is not
--- attached.
+-- attached. A key whose command changed nothing has an empty range behind a version of its stream, or
+-- behind none.
 --   none → broken jsonb, total bigint; the first 100
 -- An event is numbered after its key was claimed; a day is more than a clock is set back by.
 -- Index: streams_pkey or none; events_YYYY_MM_stream or none, of the months since the oldest key.
@@ -23,13 +24,14 @@ select to_jsonb(b) as broken, count(*) over () as total
       left join varve.events l
         on l.aggregate_type = k.aggregate_type and l.aggregate_id = k.aggregate_id
           and l.version = k.to_version and l.created_at >= (select at from since)
-      where s.version is null or s.version < k.to_version
-        or k.from_version < 1 or k.from_version > k.to_version
-        or (f.position is null or l.position is null) and not exists (
-          select from varve.event_partitions p
-            where p.state <> 'attached' and p.upper_bound > k.created_at - interval '1 day'
-              and p.first_position is not null
-        )
+      where coalesce(s.version, 0) < k.to_version
+        or k.from_version < 1 or k.from_version > k.to_version + 1
+        or k.from_version <= k.to_version and (f.position is null or l.position is null)
+          and not exists (
+            select from varve.event_partitions p
+              where p.state <> 'attached' and p.upper_bound > k.created_at - interval '1 day'
+                and p.first_position is not null
+          )
   ) b
   order by b.principal, b.key
   limit 100;

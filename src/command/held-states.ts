@@ -18,7 +18,7 @@ type Held = { readonly loaded: Loaded; readonly bytes: number };
 const keyOf = ({ type }: AnyAggregate, aggregateId: string): string => `${type} ${aggregateId}`;
 
 /** Freezes what JSON can hold. What is frozen already is so all the way down. */
-function freeze(value: unknown): void {
+export function freeze(value: unknown): void {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return;
   Object.freeze(value);
   for (const part of Object.values(value)) freeze(part);

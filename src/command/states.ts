@@ -15,7 +15,7 @@ import { fold } from "#domain/fold.ts";
 import type { PastEvent } from "#domain/upcast.ts";
 import type { Meter } from "#kernel/log.ts";
 
-import { createHeldStates } from "./held-states.ts";
+import { createHeldStates, freeze } from "./held-states.ts";
 import { loadAggregate, type Loaded, type LoadMeter } from "./load.ts";
 import { createSnapshots, type SnapshotMeter, type SnapshotOptions } from "./snapshots.ts";
 
@@ -62,7 +62,12 @@ export function createStates(options: StatesOptions): States {
     },
     forget: ({ aggregate, aggregateId }, { version }) =>
       heldStates.forget(aggregate, aggregateId, version),
-    load: ({ aggregate, aggregateId }) => loadAggregate(options, aggregate, aggregateId),
+    load: async ({ aggregate, aggregateId }) => {
+      const loaded = await loadAggregate(options, aggregate, aggregateId);
+      // What is kept goes on from here: a decider that changed it would change what is stored.
+      if (aggregate.snapshot !== undefined) freeze(loaded.state);
+      return loaded;
+    },
     advance: async ({ aggregate, aggregateId }, from, appended) => {
       if (aggregate.snapshot === undefined) return;
       try {

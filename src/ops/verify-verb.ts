@@ -109,11 +109,15 @@ export const verifyVerb = defineVerb({
       progressLine.clear();
       release();
     }
-    const ok = invariants.every(({ status }) => status !== "fail");
+    const broken = invariants.filter(({ status }) => status === "fail").map(({ name }) => name);
+    const ok = broken.length === 0;
     const interrupted = signal.aborted;
     if (json === true)
       writeLine(JSON.stringify({ ok: ok && !interrupted, interrupted, invariants }));
-    else if (interrupted) process.stderr.write("interrupted: the rest was not looked at\n");
+    // The verdict may have been printed hours ago, and a screen or a log may show the end alone.
+    else if (!ok) writeLine(`broken: ${broken.join(", ")}`);
+    if (interrupted && json !== true)
+      process.stderr.write("interrupted: the rest was not looked at\n");
     if (interrupted) return exitCodes.interrupted;
     return ok ? exitCodes.done : exitCodes.faultFound;
   },

@@ -8,6 +8,7 @@ import { appendAll, appendTo } from "#test/support/appends.ts";
 import { logFaults } from "#test/support/log-faults.ts";
 import { closeNewestMonth, forgetMonth, settleMonth } from "#test/support/months.ts";
 import { openSql, openTestPool } from "#test/support/pools.ts";
+import { brokenIn } from "#test/support/verified.ts";
 
 let database: TestDatabase;
 let pool: Pool;
@@ -209,6 +210,14 @@ describe("a closed month", () => {
 });
 
 describe("a clock that was set", () => {
+  test("stream does not end before it begins when the clock is set back within a month", async () => {
+    await appendAll(pool, appendTo("back", 0));
+    await sql`update varve.streams set first_at = first_at + interval '5 s',
+                 last_at = last_at + interval '5 s'`;
+    await appendAll(pool, appendTo("back", 1));
+    expect(await brokenIn(database.url)).toEqual({});
+  });
+
   test("time does not run back when the last event is ahead of the clock", async () => {
     await settleMonth(sql, { monthsAgo: 1, streams: ["both"] });
     await settleMonth(sql, { monthsAgo: -1, streams: ["ahead", "both"] });

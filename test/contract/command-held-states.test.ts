@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import type postgres from "postgres";
 
 import { createHeldStates } from "#command/held-states.ts";
+import type { Loaded } from "#command/load.ts";
 import type { StatesOptions } from "#command/states.ts";
 import { limits } from "#kernel/limits.ts";
 import type { Keyring } from "#pii/keyring.ts";
@@ -168,27 +169,43 @@ describe("a held state", () => {
   });
 });
 
-describe("what is held", () => {
-  const loaded = (version: number, state: unknown = {}) => ({
-    state,
-    version,
-    position: version,
-    snapshotVersion: 0,
-  });
+const loadedAt = (version: number, state: unknown = {}): Loaded => ({
+  state,
+  version,
+  position: version,
+  snapshotVersion: 0,
+});
 
+test("decider that changes a state fails at its first command, and nothing of it is kept", async () => {
+  const decide: typeof counters.decider.decide = (command, state) => {
+    Object.assign(state as object, { total: 99 });
+    return counters.decider.decide(command, state);
+  };
+  const careless = { ...counters, decider: { ...counters.decider, decide } };
+  const { handle, states } = instance({ mode: "sync", threshold: 1 });
+  const answer = () => handle(add("careless", [2], careless)).catch((error: unknown) => error);
+  expect(await answer()).toBeInstanceOf(TypeError);
+  await handle(add("careless", [1]));
+  states.forget({ aggregate: counters, aggregateId: "careless" }, loadedAt(1));
+  expect(await answer()).toBeInstanceOf(TypeError);
+  const { state } = await instance().states.load({ aggregate: counters, aggregateId: "careless" });
+  expect(state).toMatchObject({ total: 1 });
+});
+
+describe("what is held", () => {
   test("cannot be changed by whoever decides on it", () => {
     const states = createHeldStates(1);
     const state = { lines: [{ quantity: 1 }] };
-    states.hold(counters, "a", loaded(1, state));
+    states.hold(counters, "a", loadedAt(1, state));
     expect(() => state.lines.push({ quantity: 2 })).toThrow(TypeError);
     expect(() => Object.assign(state.lines[0] ?? {}, { quantity: 2 })).toThrow(TypeError);
   });
 
   test("is the most recently used when there are too many", () => {
     const states = createHeldStates(2);
-    for (const id of ["a", "b"]) states.hold(counters, id, loaded(1));
+    for (const id of ["a", "b"]) states.hold(counters, id, loadedAt(1));
     states.find(counters, "a");
-    states.hold(counters, "c", loaded(1));
+    states.hold(counters, "c", loadedAt(1));
     const found = ["a", "b", "c"].map((id) => states.find(counters, id) !== undefined);
     expect(found).toEqual([true, false, true]);
   });
@@ -196,17 +213,17 @@ describe("what is held", () => {
   test("is no more than its bytes when states are large", () => {
     const states = createHeldStates(100);
     const third = "x".repeat(limits.statesBytes / 3);
-    for (const id of ["a", "b", "c"]) states.hold(counters, id, loaded(1, { third }));
+    for (const id of ["a", "b", "c"]) states.hold(counters, id, loadedAt(1, { third }));
     // Going on with one of them counts it once.
-    states.hold(counters, "c", loaded(2, { third }));
+    states.hold(counters, "c", loadedAt(2, { third }));
     const found = ["a", "b", "c"].map((id) => states.find(counters, id)?.version);
     expect(found).toEqual([undefined, 1, 2]);
   });
 
   test("is the newer one when an older one comes late, and gone when that one was wrong", () => {
     const states = createHeldStates(1);
-    states.hold(counters, "a", loaded(2));
-    states.hold(counters, "a", loaded(1));
+    states.hold(counters, "a", loadedAt(2));
+    states.hold(counters, "a", loadedAt(1));
     states.forget(counters, "a", 1);
     const kept = states.find(counters, "a")?.version;
     states.forget(counters, "a", 2);

@@ -61,6 +61,21 @@ describe("leases", () => {
     expect([await acquire(owner), await acquire(owner)]).toEqual([held, held]);
   });
 
+  test("lease is taken over when it was taken while the clock was years ahead", async () => {
+    const [before, after] = [uuidv7(), uuidv7()];
+    await acquire(before);
+    expect(await acquire(after)).toEqual([]);
+    await pool.query(
+      {
+        name: "clock",
+        text: `select varve.acquire_leases($1::uuid, $2::text::jsonb, 2147483647)`,
+      },
+      [before, JSON.stringify(firstVersions([name]))],
+    );
+    expect(await acquire(after)).toEqual([{ subscription: name, epoch: 2, position: 0 }]);
+    expect(await move(1, 0, 7)).toBe(false);
+  });
+
   test("lease tells where the checkpoint is when it is renewed", async () => {
     const owner = uuidv7();
     await acquire(owner);

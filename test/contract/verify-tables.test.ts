@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { uuidv7 } from "#kernel/ids.ts";
+import { recordUnchanged } from "#store/idempotency.ts";
 import { acquireLeases } from "#store/leases.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
 import { allViews, ensureViews } from "#test/support/loops.ts";
@@ -46,6 +47,18 @@ test("verify finds nothing when views, leases and keys are as the service leaves
   const idempotency = { principal: "key:a", key: "k", fingerprint: "f" };
   await appendAll(store.pool, { ...appendTo("d", 2, 3), idempotency }, appendTo("e", null));
   expect(await afterPlanting()).toEqual({});
+});
+
+test("verify finds no idempotency key of a command that changed nothing", async () => {
+  const claimed = { principal: "key:a", fingerprint: "f" };
+  const thing = { aggregateType: "Thing" };
+  const known = { ...thing, aggregateId: "a", version: 3 };
+  const unknown = { ...thing, aggregateId: "nobody", version: 0 };
+  expect(await recordUnchanged(store.pool, { ...claimed, key: "known" }, known)).toBe(true);
+  expect(await recordUnchanged(store.pool, { ...claimed, key: "unknown" }, unknown)).toBe(true);
+  expect(await afterPlanting(claims("'past', 'f', 'Thing', 'a', 5, 4"))).toEqual({
+    idempotency: [claim("past", "a", [5, 4], [3, null, null])],
+  });
 });
 
 test("verify finds the idempotency keys when they lead to nothing", async () => {

@@ -48,6 +48,7 @@ test("verify ends with 1 and the row when an event is gone", async () => {
   expect(stdout).toContain("FAIL positions");
   expect(stdout).toContain('"position":8,"positionBefore":6');
   expect(stdout).toContain("ok   event-ids");
+  expect(stdout).toEndWith("\nbroken: positions, streams\n");
   expect(stderr).toContain("verifying positions\n");
 });
 

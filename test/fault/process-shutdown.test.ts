@@ -85,6 +85,7 @@ test.each(["SIGTERM", "SIGINT"] as const)(
       "drained",
     ]);
   },
+  40_000,
 );
 
 test("service answers what is in flight when it gets SIGTERM", async () => {

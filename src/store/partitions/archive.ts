@@ -104,7 +104,10 @@ export async function exportPartition(
   folder: string,
 ): Promise<StoredManifest> {
   const all = await listPartitions(keeper.direct);
-  const partition = await findPartition(keeper.direct, name);
+  const found = await findPartition(keeper.direct, name);
+  // An archive before this one may lie elsewhere or be cut otherwise: this one is compared with the
+  // table, which is all that it has to be.
+  const partition = { ...found, archiveDigest: null };
   const before = await readManifest(folder, partition);
   if (before !== undefined) return before;
   const files = await exportFiles(keeper, partition, folder);

@@ -84,7 +84,7 @@ const attach = async (direct: Pool, owner: string, name: string): Promise<void> 
 
 /**
  * Brings a partition back into the log: from its archive, or where its table was not dropped yet,
- * by attaching that again. `directory` is the one that it was archived to, and only needed where that
+ * or is apart although the register says otherwise, by attaching that again. `directory` is the one that it was archived to, and only needed where that
  * has moved. Goes on where it was interrupted; nothing to do where it is attached.
  */
 export async function restorePartition(
@@ -94,10 +94,11 @@ export async function restorePartition(
 ): Promise<Partition> {
   const { owner, direct } = keeper;
   const partition = await findPartition(direct, name);
-  if (partition.state === "attached") return partition;
-  if (partition.state === "detached") {
+  const { state, table } = partition;
+  if (state === "attached" && table === "attached") return partition;
+  if (state === "detached" || state === "attached") {
     // A detachment that is half-way can only be finished.
-    if (partition.table === "pending") await detachTable(direct, name, keeper.waitMs);
+    if (table === "pending") await detachTable(direct, name, keeper.waitMs);
     await attach(direct, owner, name);
     return findPartition(direct, name);
   }
