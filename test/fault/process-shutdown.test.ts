@@ -152,7 +152,7 @@ test("service ends within its time when the worker cannot drain", async () => {
 test("service ends at once when it gets SIGTERM while it cannot start", async () => {
   await whileLocked("lock table varve.schema_migrations", async () => {
     const starting = spawnVerb(["serve"], { databaseUrl: database.url });
-    await until("the start waits", waits);
+    await until("the start waits", waits, 15_000);
     const startedMs = performance.now();
     starting.child.kill("SIGTERM");
     expect(await starting.exited).toEqual({ code: 0, signal: null });
