@@ -131,7 +131,8 @@ async function finishRequests(server: ReturnType<typeof listen>, config: Config)
 async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const startedAtMs = Date.now();
   const draining = new AbortController();
-  const [opened, metrics] = await Promise.all([openDatabase(config.database, log), openMetrics()]);
+  const metrics = openMetrics();
+  const opened = await openDatabase(config.database, log);
   const database = opened.config;
   const { pool, queryPool, healthPool } = openPools(database);
 

@@ -84,7 +84,7 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
   const fd = openSync(logFile, "a");
   const log = await openLog({ level: "debug", service: "test", version: "0", pretty: false, fd });
 
-  const metrics = await openMetrics();
+  const metrics = openMetrics();
   const settings = { mode: "sync", threshold: 100, heldMax: 1_000 } as const;
   const states = createStates({ ...settings, pool, meter: metrics.meter, log });
 

@@ -2,10 +2,9 @@
  * The command handler: what happens between a validated body and its events in the log.
  *
  * What it promises: a decision is stored only on the version that it was based on. A lost race is
- * decided again on the new state, a bounded number of times; what is not stored is answered from the
- * database's state, never from a held one. Personal fields are sealed before the
- * decider sees them; no plain text goes any further than this file. `accepted` means committed and
- * durable.
+ * decided again on the new state, a bounded number of times; what stores nothing is answered from the
+ * database's state, never from a held one. Personal fields are sealed before the decider sees them; no
+ * plain text goes any further than this file. `accepted` means committed and durable.
  *
  * What it relies on: deciders that are pure, and the store's compare-and-set of the stream.
  *

@@ -25,7 +25,7 @@ export function freeze(value: unknown): void {
 }
 
 /**
- * At most so many states, and `limits.heldStateBytes` of JSON; 0 holds none. Several commands decide
+ * At most so many states, and `limits.statesBytes` of JSON; 0 holds none. Several commands decide
  * on one held state: a decider that changed it would change the others' past, so it is frozen.
  */
 export function createHeldStates(statesMax: number): HeldStates {
@@ -57,7 +57,7 @@ export function createHeldStates(statesMax: number): HeldStates {
       held.set(key, { loaded, bytes: size });
       bytes += size;
       for (const oldest of held.keys()) {
-        if (held.size <= statesMax && bytes <= limits.heldStateBytes) break;
+        if (held.size <= statesMax && bytes <= limits.statesBytes) break;
         remove(oldest);
       }
     },

@@ -8,8 +8,8 @@
  * What it relies on: a state's schema version, raised whenever its meaning changes.
  *
  * How it fails: a snapshot that is missing, of another schema, ahead of its stream or unreadable is
- * counted and replayed past, never believed; one that is ahead is removed. `schema-behind`, `partition-archived` and what the pool
- * throws; a stream with a gap is a defect.
+ * counted and replayed past, never believed; one that is ahead is removed. `schema-behind`,
+ * `partition-archived` and what the pool throws; a stream with a gap is a defect.
  */
 import type { AnyAggregate } from "#domain/decider.ts";
 import { fold, nothingFolded, type Folded } from "#domain/fold.ts";

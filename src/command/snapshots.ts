@@ -15,7 +15,6 @@
 import type { AnyAggregate } from "#domain/decider.ts";
 import { sleep } from "#kernel/clock.ts";
 import { invariant } from "#kernel/errors.ts";
-import { streamName } from "#kernel/ids.ts";
 import { limits } from "#kernel/limits.ts";
 import type { Logger, Meter } from "#kernel/log.ts";
 import { sealedKeyIds } from "#pii/sealed-key-ids.ts";
@@ -84,11 +83,13 @@ function createQueue() {
   return {
     /** The one that it replaces, if any; false where it does not fit. */
     add: (entry: Entry): Entry | false | undefined => {
-      const stream = streamName(entry.snapshot.aggregateType, entry.snapshot.aggregateId);
+      const { aggregateType, aggregateId } = entry.snapshot;
+      // An id has no space in it.
+      const stream = `${aggregateType} ${aggregateId}`;
       const older = entries.get(stream);
       const grown = bytes - sizeOf(older) + sizeOf(entry);
       const isFull = older === undefined && entries.size >= limits.snapshotQueue;
-      if (isFull || grown > limits.snapshotQueueBytes) return false;
+      if (isFull || grown > limits.statesBytes) return false;
       entries.set(stream, entry);
       bytes = grown;
       return older;

@@ -2,9 +2,10 @@
  * The edge: HTTP in, problem documents or answers out.
  *
  * What it is: an app of routes that follow from the aggregates' declarations (`commands.ts`,
- * `queries.ts`, `streams.ts`), that of the log (`log.ts`) and those of health, behind three steps that every request takes: it gets an id, a
- * log line and safe headers (`request.ts`); it is turned away while the process drains; and its
- * caller must hold the scope that its route declares (`routes.ts`, `authorise.ts`).
+ * `queries.ts`, `streams.ts`), that of the log (`log.ts`) and those of operators (`health.ts`,
+ * `metrics.ts`), behind three steps that every request takes: it gets an id, a log line and safe
+ * headers (`request.ts`); it is turned away while the process drains; and its caller must hold the
+ * scope that its route declares (`routes.ts`, `authorise.ts`).
  *
  * What it promises: no request, however made, is answered 500; only a fault of ours is, without
  * detail. A dependency that fails is a 503 with `Retry-After`. Every error is a problem document

@@ -17,8 +17,14 @@ export function tellFailure(log: Logger, error: unknown, fields: LogFields): Pro
   return code;
 }
 
-/** What a problem says beside its code: of archived months their names, and how they come back. */
+/**
+ * What a problem says beside its code: of archived months their names, and how they come back; of
+ * events that are newer than this program, that the database is well.
+ */
 function particularsOf(error: unknown): Particulars {
+  if (isCode(error, "schema-behind")) {
+    return { detail: "A newer release has stored what this needs. Try again until it answers." };
+  }
   const named = isCode(error, "partition-archived") ? error.context["partition"] : undefined;
   if (typeof named !== "string") return {};
   const partitions = named.split(" ");

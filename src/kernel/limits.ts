@@ -37,9 +37,8 @@ export const limits = {
   /** Feeds at once, of a page each; and after how much silence a feed beats or is given up. */
   feeds: 100,
   feedBeatMs: 10_000,
-  /** States held, snapshots that wait, and one of them, as JSON: what they may cost in memory. */
-  heldStateBytes: 32 * 1024 * 1024,
-  snapshotQueueBytes: 16 * 1024 * 1024,
+  /** States held, and snapshots that wait, as JSON: the memory that they may cost; and one of them. */
+  statesBytes: 32 * 1024 * 1024,
   snapshotBytes: 4 * 1024 * 1024,
   /** Snapshots that wait, those being stored, and how long a command waits for one. */
   snapshotQueue: 1_000,

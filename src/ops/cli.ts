@@ -40,8 +40,8 @@ export const verbs: Verbs = {
   doctor: async () => (await import("./doctor-verb.ts")).doctorVerb,
   keys: async () => (await import("./keys-verb.ts")).keysVerb,
   migrate: async () => (await import("./migrate-verb.ts")).migrateVerb,
-  snapshots: async () => (await import("./snapshots-verb.ts")).snapshotsVerb,
   partitions: async () => (await import("./partitions-verb.ts")).partitionsVerb,
+  snapshots: async () => (await import("./snapshots-verb.ts")).snapshotsVerb,
   verify: async () => (await import("./verify-verb.ts")).verifyVerb,
 };
 

@@ -2,7 +2,8 @@ import { exitCodes } from "./exit.ts";
 
 /**
  * A signal that fires at the first Ctrl-C; the second one ends the process without waiting. SIGTERM
- * is taken alike, since a signal that is listened to, as a progress bar does, ends nothing. `release` gives both back to the process.
+ * is taken alike, since a signal that is listened to, as a progress bar does, ends nothing. `release`
+ * gives both back to the process.
  */
 export function catchInterrupts(): { readonly signal: AbortSignal; readonly release: () => void } {
   const controller = new AbortController();

@@ -19,6 +19,7 @@ import { defineVerb } from "./cli-arguments.ts";
 import { requireConfig, type PartitionConfig } from "./config.ts";
 import { migrationTarget, openDatabase } from "./database.ts";
 import { UsageError } from "./exit.ts";
+import { wholeNumber } from "./flags.ts";
 import { writeLine } from "./output.ts";
 
 const PROGRESS_MS = 1_000;
@@ -47,15 +48,6 @@ function sayProgress(name: string): (progress: Progress) => void {
     process.stderr.write(`${name}: ${step} ${done} of ${total} events\n`);
   };
 }
-
-const wholeNumber = (text: string, name: string, bounds: readonly [number, number]): number => {
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
-  const [least, most] = bounds;
-  if (value < least || value > most) {
-    throw new UsageError(`--${name} is a whole number from ${least} to ${most}`);
-  }
-  return value;
-};
 
 const nameArgument = {
   name: { type: "positional", required: true, description: "the partition: events_YYYY_MM" },
@@ -106,7 +98,7 @@ const ensure = defineVerb({
     months: { type: "string", default: String(monthsAhead), description: "how many months ahead" },
   },
   run: async (args): Promise<void> => {
-    const months = wholeNumber(args.months, "months", [0, 120]);
+    const months = wholeNumber("months", args.months, [0, 120]);
     const made = await onTables((direct) => preparePartitions(direct, months));
     if (args.json) writeLine(JSON.stringify({ made }));
     else writeLine(made.length === 0 ? "nothing to make" : `made ${made.join(", ")}`);
@@ -119,7 +111,7 @@ async function keep(
   wait: string,
   work: (keeper: Keeper, config: PartitionConfig) => Promise<Partition>,
 ): Promise<Partition> {
-  const waitMs = wholeNumber(wait, "wait", [0, 86_400]) * 1_000;
+  const waitMs = wholeNumber("wait", wait, [0, 86_400]) * 1_000;
   return onTables((direct, config) =>
     withPartitionLease(direct, (owner) =>
       work({ owner, direct, waitMs, onProgress: sayProgress(name) }, config),
@@ -137,7 +129,7 @@ const archive = defineVerb({
     ...waitArgument,
   },
   run: async (args): Promise<void> => {
-    const eventsPerFile = wholeNumber(args["events-per-file"], "events-per-file", [1, 10_000_000]);
+    const eventsPerFile = wholeNumber("events-per-file", args["events-per-file"], [1, 10_000_000]);
     const archived = await keep(args.name, args.wait, (keeper, { archiveDirectory }) => {
       const directory = args.to === undefined ? archiveDirectory : resolve(args.to);
       if (directory === undefined) throw new UsageError("say --to, or set ARCHIVE_DIR");

@@ -11,6 +11,7 @@ import { defineVerb } from "./cli-arguments.ts";
 import { requireConfig } from "./config.ts";
 import { withPool } from "./database.ts";
 import { type ExitCode, exitCodes, UsageError } from "./exit.ts";
+import { wholeNumber } from "./flags.ts";
 import { writeLine } from "./output.ts";
 
 /** Streams or snapshots in one statement: each is done within moments, and can be interrupted. */
@@ -27,12 +28,6 @@ function aggregateOf(name: string): AnyAggregate {
 
 const idsOf = (text: string | undefined): readonly string[] | undefined =>
   text?.split(",").filter((id) => id !== "");
-
-function eventsOver(text: string | undefined, fallback: number): number {
-  if (text === undefined) return fallback;
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new UsageError("--over needs a whole number");
-  return Number(text);
-}
 
 /** What became of the streams that were to get a snapshot. */
 type Taken = Record<"taken" | "unchanged" | "missing" | "tooLarge" | "unloadable", number>;
@@ -75,7 +70,8 @@ const takeVerb = defineVerb({
   run: async (args): Promise<ExitCode> => {
     const aggregate = aggregateOf(args.aggregate);
     if (aggregate.snapshot === undefined) throw new UsageError("it declares no snapshot");
-    const over = eventsOver(args.over, requireConfig(process.env).snapshot.threshold);
+    const { threshold } = requireConfig(process.env).snapshot;
+    const over = args.over === undefined ? threshold : wholeNumber("over", args.over);
     const ids = idsOf(args.ids);
     const counts: Taken = { taken: 0, unchanged: 0, missing: 0, tooLarge: 0, unloadable: 0 };
     await onDatabase(async (pool) => {

@@ -7,7 +7,7 @@ import { type Config, requireConfig } from "./config.ts";
 import { migrationTarget, openDatabase, poolOptions } from "./database.ts";
 import { type ExitCode, exitCodes } from "./exit.ts";
 import { catchInterrupts } from "./interrupts.ts";
-import { writeLine } from "./output.ts";
+import { progressLine, writeLine } from "./output.ts";
 
 /** A statement that reads a log of hundreds of millions; whoever waits can end it. */
 const STATEMENT_MS = 6 * 60 * 60_000;
@@ -75,15 +75,16 @@ function judge(verdict: Verdict, production: boolean): Judged {
 const marks = { ok: "ok  ", warn: "warn", fail: "FAIL" } as const;
 
 function print({ name, says, status, broken, rows }: Judged): void {
+  progressLine.clear();
   writeLine(`${marks[status]} ${name.padEnd(17)} ${says}`);
   for (const row of rows) writeLine(`     ${JSON.stringify(row)}`);
   if (broken > rows.length) writeLine(`     … ${broken} rows in all`);
 }
 
-/** Where somebody looks, the step that is being taken; in a log, a line each time it is another. */
+/** The step that is being taken; in a log, only when it is another. */
 function showStep(name: string, part: number): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001B[Kverifying ${name} ${part}\r`);
-  else if (part === 1) process.stderr.write(`verifying ${name}\n`);
+  if (process.stderr.isTTY) progressLine.say(`verifying ${name} ${part}`);
+  else if (part === 1) progressLine.say(`verifying ${name}`);
 }
 
 /** `varve verify`: every invariant, and the rows that break one. Changes nothing. */
@@ -105,6 +106,7 @@ export const verifyVerb = defineVerb({
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
+      progressLine.clear();
       release();
     }
     const broken = invariants.filter(({ status }) => status === "fail").map(({ name }) => name);

@@ -3,7 +3,10 @@ import type { DatabaseHealth } from "#store/health.ts";
 import type { HealthStatus } from "./health-report.ts";
 
 /** What `/health` says of the months of the log. */
-export type PartitionHealth = Omit<DatabaseHealth["partitions"], "missingInSeconds"> & {
+export type PartitionHealth = Omit<
+  DatabaseHealth["partitions"],
+  "missingFrom" | "missingInSeconds"
+> & {
   /** Months are there without a hole until then. ISO 8601. */
   readonly preparedUntil: string;
   /** What is wrong, in words; null where nothing is. */
@@ -20,16 +23,20 @@ const NOT_READY_BEFORE_SECONDS = DAY_SECONDS;
  * Unhealthy from a day before a month would be missed, degraded from a week before, or where the
  * upkeep fails. That the role does not own the partitions is a choice, not a failure.
  */
-export function partitionHealth({ missingInSeconds, ...known }: DatabaseHealth["partitions"]): {
+export function partitionHealth({
+  missingFrom,
+  missingInSeconds,
+  ...known
+}: DatabaseHealth["partitions"]): {
   readonly status: HealthStatus;
   readonly report: PartitionHealth;
 } {
   const report = (reason: string | null): PartitionHealth => ({
     ...known,
-    preparedUntil: known.missingFrom,
+    preparedUntil: missingFrom,
     reason,
   });
-  const missing = `partition ${known.nextMissing} is missing from ${known.missingFrom} on`;
+  const missing = `partition ${known.nextMissing} is missing from ${missingFrom} on`;
   if (missingInSeconds < NOT_READY_BEFORE_SECONDS) {
     return { status: "unhealthy", report: report(missing) };
   }

@@ -43,8 +43,12 @@ const severityOf = (error: unknown): string | undefined =>
 export const isStatementsOwn = (error: unknown): boolean =>
   severityOf(error) === "ERROR" && textOf(error, "code")?.startsWith("08") === false;
 
+/** A schema, table or function that is not there: nobody has migrated, or not far enough. */
+const absent: readonly string[] = ["3F000", "42P01", "42883"];
+
 /** What the operator is told of a state, beside it. */
 function hintOf(state: string, sent: boolean): string {
+  if (absent.includes(state)) return ": `varve migrate status` says what the schema lacks";
   // A pooler answers with this one to whatever it does not do.
   const poolers = state === "08P01" && !sent;
   return poolers

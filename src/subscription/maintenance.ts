@@ -13,7 +13,7 @@
  *
  * What it does not do: bring anything back, or archive again what a person has brought back.
  */
-import type { Clock } from "#kernel/clock.ts";
+import { sleep, type Clock } from "#kernel/clock.ts";
 import { isCode, VarveError, type ErrorCode } from "#kernel/errors.ts";
 import { limits } from "#kernel/limits.ts";
 import type { Logger } from "#kernel/log.ts";
@@ -41,8 +41,11 @@ export type MaintenanceOptions = {
 export type Maintenance = {
   /** One run, unless another instance is at it. Never rejects with a VarveError. */
   readonly run: () => Promise<void>;
-  /** Runs now and then. Returns the way to stop after the step in hand. */
-  readonly start: () => () => void;
+  /**
+   * Runs now and then. Returns the way to stop, which waits a moment for the step in hand: one that
+   * takes longer is cut off, and the next holder of the lease goes on with it.
+   */
+  readonly start: () => () => Promise<void>;
 };
 
 /** After its end a month gets no event of a clock that is a little behind. */
@@ -50,6 +53,8 @@ const CLOSE_AFTER_MS = 5 * 60_000;
 /** An open transaction of somebody is waited out by the next run, not by this one. */
 const WAIT_MS = 10_000;
 const PAUSE_MS_MAX = 60 * 60_000;
+/** Most steps are short, and a lease that is given back need not be waited for. */
+const STOP_MS = 1_000;
 
 /** What stands in the way, as health tells it; null where nothing does. */
 type Trouble = ErrorCode | "not-owner" | null;
@@ -146,7 +151,7 @@ export function createMaintenance(
 ): Maintenance {
   let stopped = false;
   let dueAtMs = 0;
-  let underWay = false;
+  let underWay: Promise<void> | undefined;
   const context: Context = { ...options, pool, log, isStopped: () => stopped };
   const tell = createTeller(log);
 
@@ -160,10 +165,9 @@ export function createMaintenance(
   };
 
   const look = (): void => {
-    if (underWay || clock() < dueAtMs) return;
-    underWay = true;
-    void run().finally(() => {
-      underWay = false;
+    if (underWay !== undefined || clock() < dueAtMs) return;
+    underWay = run().finally(() => {
+      underWay = undefined;
     });
   };
 
@@ -172,9 +176,10 @@ export function createMaintenance(
     start: () => {
       const timer = setInterval(look, limits.housekeepingMs);
       look();
-      return () => {
+      return async () => {
         stopped = true;
         clearInterval(timer);
+        await Promise.race([underWay, sleep(STOP_MS)]);
       };
     },
   };

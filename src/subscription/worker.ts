@@ -48,7 +48,7 @@ async function run(loop: Loop, maintenance: Maintenance, pool: Pool): Promise<vo
   }
   clearInterval(beating);
   stopHousekeeping();
-  stopMaintenance();
+  await stopMaintenance();
   await pool.close(limits.beatMs);
   say({ type: "drained" });
 }

@@ -212,7 +212,7 @@ describe("what is held", () => {
 
   test("is no more than its bytes when states are large", () => {
     const states = createHeldStates(100);
-    const third = "x".repeat(limits.heldStateBytes / 3);
+    const third = "x".repeat(limits.statesBytes / 3);
     for (const id of ["a", "b", "c"]) states.hold(counters, id, loadedAt(1, { third }));
     // Going on with one of them counts it once.
     states.hold(counters, "c", loadedAt(2, { third }));

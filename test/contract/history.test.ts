@@ -68,10 +68,10 @@ describe("the history of the log", () => {
     expect([historyExit(history), describeHistory(history)]).toEqual([
       0,
       [
-        "event                        version         count  status",
-        "LoanReturned                       1             1  read as it is",
-        "LoanStarted                        1             1  read by its upcasters",
-        "LoanStarted                        2             2  read as it is",
+        "stream         event                        version         count  status",
+        "Loan           LoanReturned                       1             1  read as it is",
+        "Loan           LoanStarted                        1             1  read by its upcasters",
+        "Loan           LoanStarted                        2             2  read as it is",
         "4 events, no version with faults",
       ],
     ]);

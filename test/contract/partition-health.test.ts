@@ -55,7 +55,6 @@ describe("health of the partitions", () => {
         archived: 0,
         underWay: [],
         nextMissing: missing?.name,
-        missingFrom: missing?.from,
         preparedUntil: missing?.from,
         maintenance: null,
         reason: null,

@@ -86,6 +86,11 @@ test("month stays open when the clock of the database is not to be believed", as
     (error: Error & { code: string }) => [{ code: error.code }],
   );
   expect(row?.code).toBe("VA007");
+  // Nor does retention believe it, where there is nothing to close.
+  await sql`update varve.event_partitions set last_position = 1 where first_position = 1`;
+  const again = sql`select varve.close_partitions(0, now() - interval '2 hours')`;
+  expect(await again.catch((error: Error & { code: string }) => error.code)).toBe("VA007");
+  await sql`update varve.event_partitions set last_position = null`;
   expect((await listPartitions(pool))[0]?.closed).toBe(false);
 });
 

@@ -127,6 +127,16 @@ describe("what the server really answers", () => {
     expect(await ask(text)).toEqual([code, state]);
   });
 
+  test.each(["table nowhere", "select nothing()", "create table nowhere.n ()"])(
+    "operator is told where to look when what %p names is not there",
+    async (text) => {
+      const refusal = await store.pool.query({ name: "absent", text }, []).catch((e: unknown) => e);
+      expect((refusal as VarveError).message).toEndWith(
+        ": `varve migrate status` says what the schema lacks",
+      );
+    },
+  );
+
   test("statement is a time-out when it runs too long, or waits for a lock too long", async () => {
     expect(await ask("select pg_sleep(9)", { statementTimeoutMs: 300 })).toEqual([
       "database-timeout",

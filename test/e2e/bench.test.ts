@@ -59,11 +59,12 @@ test("bench append compares in every scenario and leaves no database when it has
     "100",
   ];
   const { code, stdout } = await runVerb(
-    ["bench", "append", "--scenario", "all", ...sizes, "--json"],
+    ["bench", "append", "--scenario", "all", ...sizes, "--enforce", "--json"],
     { databaseUrl: database.url },
   );
-  expect(code).toBe(0);
   const bench = JSON.parse(stdout) as Bench;
+  // Whether an aim is met is the machine's matter; what follows from it is not.
+  expect(code).toBe(bench.comparisons.some(({ met }) => met === false) ? 1 : 0);
   expect(bench.options).toEqual({
     rounds: 1,
     durationMs: 100,
@@ -122,11 +123,26 @@ test("bench removes what it made and ends with 130 when it is interrupted", asyn
   expect([...(await databasesLeft())]).toEqual([{ databases: 0, events: 0 }]);
 }, 30_000);
 
-test("bench says what it takes when a scenario is unknown", async () => {
-  const { code, stderr } = await runVerb(["bench", "append", "--scenario", "snapshot,none"], {
-    databaseUrl: database.url,
-  });
-  expect([code, stderr.includes("--scenario is one of baselines, snapshot,")]).toEqual([2, true]);
+test("bench says what it takes when a flag makes no sense", async () => {
+  const said = async (flag: string, value: string): Promise<unknown> => {
+    const { code, stderr } = await runVerb(["bench", "append", flag, value, "--json"], {
+      databaseUrl: database.url,
+    });
+    return [code, (JSON.parse(stderr) as { error: { message: string } }).error.message];
+  };
+  expect([
+    await said("--scenario", "snapshot,none"),
+    await said("--seconds", "0"),
+    await said("--writers", "4,x"),
+  ]).toEqual([
+    [
+      2,
+      "--scenario is one of baselines, snapshot, other-database, processes, events-10, payloads, " +
+        "stored, all",
+    ],
+    [2, "--seconds needs a number of seconds"],
+    [2, "--writers needs a whole number"],
+  ]);
 });
 
 test("bench http follows every command until it can be read when a service runs", async () => {

@@ -60,9 +60,9 @@ test("doctor ends with 1 and names type, version and position when an event is n
   expect({ code, lines: lines.map((line) => line.replaceAll(/ +/g, " ")) }).toEqual({
     code: 1,
     lines: [
-      "event version count status",
-      "OrderShipped 1 1 read as it is",
-      "OrderShipped 2 1 FAULT",
+      "stream event version count status",
+      "Order OrderShipped 1 1 read as it is",
+      "Order OrderShipped 2 1 FAULT",
       " newer-version: 1 at 2",
       "2 events, 1 version with faults",
     ],

@@ -1,3 +1,5 @@
+import { z } from "zod";
+
 import { loadAggregate } from "#command/load.ts";
 import { newSnapshot } from "#command/snapshots.ts";
 import type { AnyAggregate } from "#domain/decider.ts";
@@ -5,7 +7,6 @@ import { invariant } from "#kernel/errors.ts";
 import { readStream } from "#store/events.ts";
 import type { Pool } from "#store/pool.ts";
 import { saveSnapshot } from "#store/snapshots.ts";
-import { z } from "zod";
 
 const stateSchema = z.strictObject({ events: z.int(), characters: z.int() });
 const payloadSchema = z.strictObject({ filler: z.string() });

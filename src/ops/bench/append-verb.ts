@@ -1,7 +1,8 @@
 import { defineVerb } from "#ops/cli-arguments.ts";
 import type { ExitCode } from "#ops/exit.ts";
+import { wholeNumber } from "#ops/flags.ts";
 
-import { chosen, wholeNumber, wholeNumbers } from "./flags.ts";
+import { chosen, wholeNumbers } from "./flags.ts";
 import { commonFlags, runScenarios } from "./run-scenarios.ts";
 import type { AppendBench, Scenario } from "./scenario.ts";
 import { baselines } from "./scenarios/baselines.ts";

@@ -1,10 +1,5 @@
 import { UsageError } from "#ops/exit.ts";
-
-/** A whole number of a flag, at least 1. */
-export function wholeNumber(flag: string, text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new UsageError(`--${flag} needs a whole number`);
-}
+import { wholeNumber } from "#ops/flags.ts";
 
 /** Seconds of a flag, which may be parts of one, as milliseconds. */
 export function seconds(flag: string, text: string): number {

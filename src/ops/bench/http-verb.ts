@@ -1,9 +1,10 @@
 import { defineVerb } from "#ops/cli-arguments.ts";
 import { type ExitCode, exitCodes } from "#ops/exit.ts";
+import { wholeNumber } from "#ops/flags.ts";
 import { writeLine } from "#ops/output.ts";
 import { serviceAccess } from "#ops/service-access.ts";
 
-import { seconds, wholeNumber } from "./flags.ts";
+import { seconds } from "./flags.ts";
 import { benchHttp, type Spread } from "./http.ts";
 
 /** `varve bench http`: what a caller of a running service waits. */

@@ -2,11 +2,12 @@ import { cpus } from "node:os";
 
 import { requireConfig } from "#ops/config.ts";
 import { type ExitCode, exitCodes } from "#ops/exit.ts";
+import { wholeNumber } from "#ops/flags.ts";
 import { catchInterrupts } from "#ops/interrupts.ts";
-import { writeLine } from "#ops/output.ts";
+import { progressLine, writeLine } from "#ops/output.ts";
 
 import { type Comparison, describeComparison } from "./compare.ts";
-import { seconds, wholeNumber } from "./flags.ts";
+import { seconds } from "./flags.ts";
 import type { Bench, Scenario } from "./scenario.ts";
 import { withScratchServer } from "./scratch-server.ts";
 
@@ -26,16 +27,6 @@ type CommonFlags = {
   readonly json?: boolean | undefined;
 };
 
-/** Shows one line that is written over on a terminal, or lines of a log. */
-function openNotes() {
-  const { isTTY } = process.stderr;
-  return {
-    note: (line: string): void =>
-      void process.stderr.write(isTTY ? `\r\u001B[K${line}` : `${line}\n`),
-    end: (): void => void (isTTY && process.stderr.write("\r\u001B[K")),
-  };
-}
-
 /**
  * Runs the scenarios one after the other on a server of their own, or in databases of their own on
  * the configured one, and reports. Interrupted, it removes what it made, reports the scenarios
@@ -53,7 +44,6 @@ export async function runScenarios<Options extends object>(
   };
   const { database } = requireConfig(process.env);
   const interrupt = catchInterrupts();
-  const { note, end } = openNotes();
   const comparisons: Comparison[] = [];
   try {
     await withScratchServer(database.url, interrupt.signal, async (server) => {
@@ -67,7 +57,13 @@ export async function runScenarios<Options extends object>(
       });
       for (const scenario of of.scenarios) {
         comparisons.push(
-          ...(await scenario({ ...common, ...of.options, server, poolOptions, note })),
+          ...(await scenario({
+            ...common,
+            ...of.options,
+            server,
+            poolOptions,
+            note: progressLine.say,
+          })),
         );
       }
     });
@@ -75,7 +71,7 @@ export async function runScenarios<Options extends object>(
     if (!interrupt.signal.aborted) throw error;
   } finally {
     interrupt.release();
-    end();
+    progressLine.clear();
   }
   const options = { ...common, ...of.options };
   if (flags.json === true) {

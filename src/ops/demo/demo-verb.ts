@@ -1,5 +1,6 @@
 import { defineVerb } from "#ops/cli-arguments.ts";
-import { type ExitCode, exitCodes, UsageError } from "#ops/exit.ts";
+import { type ExitCode, exitCodes } from "#ops/exit.ts";
+import { wholeNumber } from "#ops/flags.ts";
 import { catchInterrupts } from "#ops/interrupts.ts";
 import { writeLine } from "#ops/output.ts";
 import { serviceAccess } from "#ops/service-access.ts";
@@ -33,8 +34,8 @@ export const demoVerb = defineVerb({
   run: async ({ file, limit, concurrency, url, json }): Promise<ExitCode> => {
     const options = {
       file,
-      limit: limit === undefined ? undefined : wholeNumber("limit", limit, limitMax),
-      concurrency: wholeNumber("concurrency", concurrency, concurrencyMax),
+      limit: limit === undefined ? undefined : wholeNumber("limit", limit, [1, limitMax]),
+      concurrency: wholeNumber("concurrency", concurrency, [1, concurrencyMax]),
     };
     const service = await serviceAccess(url);
     const progress = openProgress(json ? "none" : progressKind());
@@ -48,12 +49,6 @@ export const demoVerb = defineVerb({
     }
   },
 });
-
-function wholeNumber(flag: string, text: string, max: number): number {
-  const value = /^\d{1,7}$/.test(text) ? Number(text) : 0;
-  if (value >= 1 && value <= max) return value;
-  throw new UsageError(`--${flag} needs a whole number from 1 to ${max}`);
-}
 
 /** A terminal that does not say its width would get a bar of one character a line. */
 const progressKind = (): "bar" | "lines" =>

@@ -13,13 +13,17 @@ const number = (value: number): string => value.toLocaleString("en-GB");
 const counted = (versions: number): string =>
   versions === 0 ? "no version" : `${versions} version${versions === 1 ? "" : "s"}`;
 
-function linesOf({ type, schemaVersion, count, status, faults }: StoredVersion): readonly string[] {
-  const row = `${type.padEnd(28)} ${String(schemaVersion).padStart(7)} ${number(count).padStart(13)}`;
+/** One line of the table. The type of the stream is told: an event in another one's is a fault. */
+const row = (stream: string, event: string, version: string, count: string): string =>
+  `${stream.padEnd(14)} ${event.padEnd(28)} ${version.padStart(7)} ${count.padStart(13)}  `;
+
+function linesOf(found: StoredVersion): readonly string[] {
+  const { aggregateType, type, schemaVersion, count: events, status, faults } = found;
   return [
-    `${row}  ${says[status]}`,
-    ...faults.map(({ fault, count: found, positions }) => {
-      const more = found > positions.length ? " …" : "";
-      return `  ${fault}: ${number(found)} at ${positions.join(", ")}${more}`;
+    row(aggregateType, type, String(schemaVersion), number(events)) + says[status],
+    ...faults.map(({ fault, count, positions }) => {
+      const more = count > positions.length ? " …" : "";
+      return `  ${fault}: ${number(count)} at ${positions.join(", ")}${more}`;
     }),
   ];
 }
@@ -33,7 +37,7 @@ export function describeHistory(history: History): readonly string[] {
       `not looked at: ${name} is ${state}, positions ${first} to ${last}; restore it to look at it`,
   );
   return [
-    `${"event".padEnd(28)} ${"version".padStart(7)} ${"count".padStart(13)}  status`,
+    `${row("stream", "event", "version", "count")}status`,
     ...versions.flatMap(linesOf),
     ...gaps,
     ...(interrupted ? ["interrupted: later events were not looked at"] : []),

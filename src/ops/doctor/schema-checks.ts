@@ -1,15 +1,12 @@
 import { migrationTarget } from "#ops/database.ts";
 import { keysOf } from "#ops/development-keys.ts";
 import { checkKeys } from "#ops/open-keyring.ts";
+import { partitionHealth } from "#query/partition-health.ts";
 import { readHealth } from "#store/health.ts";
 import { type MigrationState, migrationStatus } from "#store/migrate.ts";
 
 import { type Check, fail, type Finding, ok, type Patient, warn } from "./check.ts";
 
-const daySeconds = 24 * 60 * 60;
-/** Readiness ends a day before; by then a week of warnings has been missed. */
-const missingWarnSeconds = 7 * daySeconds;
-const missingFailSeconds = daySeconds;
 const gibibyte = 1024 ** 3;
 
 const health = ({ pool, config }: Patient) =>
@@ -51,12 +48,13 @@ function rights({ embedded, server }: Patient): Finding {
 }
 
 async function partitions(patient: Patient): Promise<Finding> {
-  const { attached, nextMissing, missingFrom, missingInSeconds } = (await health(patient))
-    .partitions;
-  const says = `${attached} attached; ${nextMissing} is missing from ${missingFrom} on`;
+  const { status, report } = partitionHealth((await health(patient)).partitions);
+  const { attached, nextMissing, preparedUntil, reason } = report;
+  if (status === "healthy") {
+    return ok(`${attached} attached; the next to be made is ${nextMissing}, for ${preparedUntil}`);
+  }
   const remedy = "run `varve partitions ensure`, and see why the worker does not";
-  if (missingInSeconds < missingFailSeconds) return fail(says, remedy);
-  return missingInSeconds < missingWarnSeconds ? warn(says, remedy) : ok(says);
+  return (status === "degraded" ? warn : fail)(reason ?? status, remedy);
 }
 
 async function workers(patient: Patient): Promise<Finding> {

@@ -18,7 +18,7 @@ test("metrics are answered as Prometheus text when nobody says who asks, also in
 });
 
 test("metrics are told with what they are, their sums and their buckets when they are asked for", async () => {
-  const { meter, text } = await openMetrics();
+  const { meter, text } = openMetrics();
   meter("varve.snapshot.loads", 1, "hit");
   meter("varve.snapshot.loads", 1, "missing");
   meter("varve.snapshot.loads", 1, "hit");

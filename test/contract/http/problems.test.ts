@@ -64,6 +64,19 @@ for (const [error, [code, severity]] of Object.entries(failures)) {
   });
 }
 
+test("a problem does not blame the database when a newer release stored what is needed", async () => {
+  const newer = await answerOf(new VarveError("schema-behind", "not told", { position: 1 }));
+  const gone = await answerOf(new VarveError("database-unavailable", "not told"));
+  const { detail, ...same } = (await newer.json()) as Line;
+  const { detail: others, ...expected } = (await gone.json()) as Line;
+  expect([newer.headers.get("Retry-After"), same, detail]).toEqual([
+    gone.headers.get("Retry-After"),
+    expected,
+    "A newer release has stored what this needs. Try again until it answers.",
+  ]);
+  expect(detail).not.toBe(others);
+});
+
 test("a fault of ours is 500 without detail, and logged once", async () => {
   for (const fault of [new Defect("an invariant"), new TypeError("x is undefined")]) {
     let answer = new Response();
