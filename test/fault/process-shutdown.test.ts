@@ -65,7 +65,7 @@ test.each(["SIGTERM", "SIGINT"] as const)(
     const target = { url: service.url, key };
     const random = randomFrom(1);
     const load = startLoad({ target: () => target, writers: 16, random, retries: 0 });
-    await until("there is load", () => load.answers.length > 100);
+    await until("there is load", () => load.answers.length > 100, 15_000);
     const startedMs = performance.now();
     expect(await service.stop(signal)).toEqual({ code: 0, signal: null });
     expect(performance.now() - startedMs).toBeLessThan(10_000);

@@ -35,7 +35,7 @@ test("two instances serve one database, and one goes on when the other is killed
   let turn = 0;
   const target = () => ({ url: [first, second][(turn += 1) % 2]?.url ?? "", key });
   const load = startLoad({ target, writers: 16, random: randomFrom(2), retries: 0 });
-  await until("there is load", () => load.answers.length > 300, 15_000);
+  await until("there is load", () => load.answers.length > 300, 30_000);
   expect(await holders()).toEqual([firstOwner]);
   await load.stop();
   await caughtUp(database.url);

@@ -54,8 +54,11 @@ test("service archives by itself what its views have read, and says so, when ret
     reason: null,
     maintenance: { lastError: null, failures: 0 },
   });
-  const logged = service.log().filter(({ message }) => message === "a partition was archived");
-  expect(logged.map(({ partition }) => partition)).toEqual([first, second]);
+  const logged = await until("both are told of", () => {
+    const told = service.log().filter(({ message }) => message === "a partition was archived");
+    return told.length < 2 ? null : told.map(({ partition }) => partition);
+  });
+  expect(logged).toEqual([first, second]);
   expect(await service.stop()).toEqual({ code: 0, signal: null });
 
   for (const name of [first, second]) {

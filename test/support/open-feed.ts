@@ -5,7 +5,7 @@ import type { Pool } from "#store/pool.ts";
 import { messagesOf } from "./feed.ts";
 
 /** Short, so that a test sees beats; long enough for a read of a busy machine. */
-export const beatMs = 300;
+export const beatMs = 600;
 
 /** A feed over the store, as the edge opens it, with what it told. */
 export async function startFeed(
