@@ -48,16 +48,20 @@ function placed({ snapshot, streamVersion }: LoadStart, schemaVersion: number) {
   return snapshot.schemaVersion === schemaVersion ? snapshot : "other_schema_version";
 }
 
-/** The state of the snapshot, if it fits its schema and the events do follow it. */
+/** The state of the snapshot, if it fits its schema and the events do follow it, in all that is told. */
 function opened(
   { state: schema }: NonNullable<AnyAggregate["snapshot"]>,
   snapshot: NonNullable<LoadStart["snapshot"]>,
   { events, streamVersion }: LoadStart,
 ): Loaded | undefined {
   const { version, position, createdAt } = snapshot;
-  const next = events[0]?.version ?? streamVersion + 1;
+  const [next] = events;
+  const follows =
+    next === undefined
+      ? streamVersion === version
+      : next.version === version + 1 && next.position > position && next.createdAt >= createdAt;
   const state = schema.safeParse(snapshot.state);
-  if (!state.success || next !== version + 1) return undefined;
+  if (!state.success || !follows) return undefined;
   return { state: state.data, version, position, createdAt, snapshotVersion: version };
 }
 

@@ -4,7 +4,7 @@
  * What it promises: a migration and its entry in `varve.schema_migrations` are one message of one
  * transaction, so it is applied wholly or not at all, also where ten instances start at once. A
  * file that was edited after it was applied stops the start. Functions are replaced whenever their
- * text changes, after the migrations.
+ * text changes, after the migrations, and left alone where a newer program has migrated.
  *
  * What it relies on: a direct connection (a pooler in transaction mode is fine for the service, not
  * for this), and Postgres running the statements of one simple query in one transaction.
@@ -132,6 +132,12 @@ function assertFits(rows: readonly Applied[]): void {
   }
 }
 
+/** Whether a program that is newer than this one has migrated. */
+const isNewer = (rows: readonly Applied[]): boolean =>
+  rows.some(
+    ({ kind, name }) => kind === "migration" && !migrations.some((own) => own.name === name),
+  );
+
 async function applyMigration(session: Session, file: SqlFile): Promise<boolean> {
   const text = [lock, guard(file), file.text, record("migration", file)].join("\n");
   try {
@@ -154,9 +160,10 @@ export function migrate(target: Target, clock: Clock = Date.now): Promise<readon
     for (const file of migrations.filter((entry) => !known.has(`migration ${entry.name}`))) {
       if (await applyMigration(session, file)) names.push(file.name);
     }
-    const changed = functions.filter(
-      (file) => known.get(`function ${file.name}`) !== checksum(file),
-    );
+    // A newer program's functions serve this one as well; its own would take back what they mended.
+    const changed = isNewer(before)
+      ? []
+      : functions.filter((file) => known.get(`function ${file.name}`) !== checksum(file));
     await run(
       session,
       [

@@ -118,6 +118,22 @@ describe("a load", () => {
     expect(await loaded("belated")).toEqual({ ...truth, counts });
   });
 
+  test("replays from the first event when its snapshot stands behind the events after it", async () => {
+    const counts = { "varve.snapshot.loads unreadable": 1, "varve.aggregate.replayed_events": 5 };
+    await instance().handle(add("behind", amounts.slice(0, 3)));
+    await instance().handle(add("behind", amounts.slice(3)));
+    const [last] = await sql`select position::text, created_at::text from varve.events
+      where aggregate_id = 'behind' and version = 4`;
+    // Of a state of version 4, each by itself, as if it were of version 2.
+    for (const changed of [
+      { position: last?.["position"] },
+      { created_at: last?.["created_at"] },
+    ]) {
+      await forge("behind", changed);
+      expect(await loaded("behind")).toEqual({ ...truth, counts });
+    }
+  });
+
   test("misses a snapshot when the stream has come to the threshold, and not before", async () => {
     const { handle } = instance({ mode: "manual" });
     await handle(add("missing", amounts));

@@ -164,6 +164,16 @@ describe("a schema that is not this program's", () => {
     expect(await refusals()).toEqual(["passed", "passed"]);
   });
 
+  test("functions stay as they are when a newer program has migrated", async () => {
+    await migrate(target());
+    await sql`update varve.schema_migrations set checksum = 'of another program'
+      where kind = 'function' and name = 'log_head'`;
+    await breaking(false);
+    expect(await migrate(target())).toEqual([]);
+    await sql`delete from varve.schema_migrations where name = '9999_of_the_future'`;
+    expect(await migrate(target())).toEqual(["log_head"]);
+  });
+
   test("program refuses when a newer migration breaks it", async () => {
     await migrate(target());
     await breaking(true);

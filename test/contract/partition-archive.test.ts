@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 
@@ -199,6 +199,14 @@ describe("a partition that is needed", () => {
     expect((await listPartitions(direct)).map(({ state }) => state)).toEqual(
       all.map(({ name }) => (name === first ? "archived" : "attached")),
     );
+  });
+
+  test("partition stays when its folder is there and cannot be written to", async () => {
+    const [first] = await settleThreeMonths(store.sql);
+    symlinkSync("/proc/self", join(folder, first));
+    const [code] = (await refusal(archive(direct, first, folder))) as [string];
+    expect(code).toBe("service-unavailable");
+    expect(await findPartition(direct, first)).toMatchObject({ state: "attached" });
   });
 
   test("partition stays when it is held while its archive is written", async () => {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -54,10 +54,11 @@ async function settle(part: string, path: string): Promise<void> {
   await sync(dirname(path), "r");
 }
 
-/** Makes the folder; removes what a killed run left unfinished in it. */
+/** Makes the folder, and sees that it can be written to; removes what a killed run left unfinished. */
 export async function openFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
   await sync(dirname(path), "r");
+  await writeFile(join(path, "probe.part"), "", { mode: 0o600 });
   for await (const name of new Bun.Glob("*.part").scan({ cwd: path })) {
     await rm(join(path, name), { force: true });
   }
