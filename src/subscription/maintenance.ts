@@ -59,8 +59,15 @@ const STOP_MS = 1_000;
 /** What stands in the way, as health tells it; null where nothing does. */
 type Trouble = ErrorCode | "not-owner" | null;
 
-const needsFreezing = ({ closed, state, table, frozenAt }: Partition): boolean =>
-  closed && state === "attached" && table === "attached" && frozenAt === null;
+const needsFreezing = (
+  { name, closed, state, table, frozenAt }: Partition,
+  { freezeAtMs, clock }: Context,
+): boolean =>
+  closed &&
+  state === "attached" &&
+  table === "attached" &&
+  frozenAt === null &&
+  clock() >= (freezeAtMs.get(name) ?? 0);
 
 const needsArchiving = ({ due, state }: Partition): boolean =>
   due && (state === "attached" || state === "detached");
@@ -68,6 +75,9 @@ const needsArchiving = ({ due, state }: Partition): boolean =>
 type Context = MaintenanceOptions & {
   readonly pool: Pool;
   readonly log: Logger;
+  readonly clock: Clock;
+  /** Until when a partition is left alone that could not be frozen. */
+  readonly freezeAtMs: Map<string, number>;
   readonly isStopped: () => boolean;
 };
 
@@ -86,15 +96,19 @@ async function archiveOne(context: Context, keeper: Keeper, name: string): Promi
 /** What takes long, as the owner of the tables. */
 async function freezeAndArchive(context: Context, owner: string, direct: Pool): Promise<Trouble> {
   const all = await listPartitions(direct, context.retentionMonths);
-  for (const { name } of all.filter((one) => needsFreezing(one) && one.own)) {
+  for (const { name } of all.filter((one) => needsFreezing(one, context) && one.own)) {
     if (context.isStopped()) return null;
-    await freezePartition(direct, name);
+    const frozen = await freezePartition(direct, name);
+    // A backup's snapshot may last for hours, and a vacuum reads what is not frozen each time.
+    if (!frozen) context.freezeAtMs.set(name, context.clock() + PAUSE_MS_MAX);
   }
   for (const { name } of all.filter((one) => needsArchiving(one) && one.own)) {
     if (context.isStopped()) return null;
     await archiveOne(context, { owner, direct, waitMs: WAIT_MS }, name);
   }
-  const others = all.some((one) => !one.own && (needsFreezing(one) || needsArchiving(one)));
+  const others = all.some(
+    (one) => !one.own && (needsFreezing(one, context) || needsArchiving(one)),
+  );
   return others ? "not-owner" : null;
 }
 
@@ -106,7 +120,7 @@ async function keepUp(context: Context, owner: string): Promise<Trouble> {
   const made = await preparePartitions(pool, monthsAhead);
   if (made.length + closed.length > 0) log.info({ made, closed }, "partitions were made or closed");
   const all = await listPartitions(pool, retentionMonths);
-  if (!all.some((one) => needsFreezing(one) || needsArchiving(one))) return null;
+  if (!all.some((one) => needsFreezing(one, context) || needsArchiving(one))) return null;
   const direct = openPool(context.direct);
   try {
     return await freezeAndArchive(context, owner, direct);
@@ -152,7 +166,14 @@ export function createMaintenance(
   let stopped = false;
   let dueAtMs = 0;
   let underWay: Promise<void> | undefined;
-  const context: Context = { ...options, pool, log, isStopped: () => stopped };
+  const context: Context = {
+    ...options,
+    pool,
+    log,
+    clock,
+    freezeAtMs: new Map(),
+    isStopped: () => stopped,
+  };
   const tell = createTeller(log);
 
   const run = async (): Promise<void> => {

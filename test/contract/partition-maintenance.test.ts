@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
-import { monotonicMs } from "#kernel/clock.ts";
+import { monotonicMs, type Clock } from "#kernel/clock.ts";
 import type { Logger } from "#kernel/log.ts";
 import { listPartitions, withPartitionLease } from "#store/partitions/register.ts";
 import { tablePoolOptions } from "#store/partitions/tables.ts";
@@ -18,7 +18,9 @@ import {
 } from "#test/support/archives.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
 import { forgetMonth, settleMonth } from "#test/support/months.ts";
+import { openSql } from "#test/support/pools.ts";
 import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
+import { until } from "#test/until.ts";
 
 let store: TestStore;
 let direct: Pool;
@@ -35,7 +37,7 @@ afterEach(async () => {
 });
 
 /** The upkeep of one instance, and the lines of its log that somebody should read. */
-function upkeep(changed: Partial<MaintenanceOptions> = {}) {
+function upkeep(changed: Partial<MaintenanceOptions> = {}, clock: Clock = monotonicMs) {
   const told: unknown[] = [];
   const keep: Logger["error"] = ({ code }) => void told.push(code);
   const log: Logger = { debug: () => undefined, info: () => undefined, warn: keep, error: keep };
@@ -45,7 +47,7 @@ function upkeep(changed: Partial<MaintenanceOptions> = {}) {
     retentionMonths: undefined,
     ...changed,
   };
-  return { ...createMaintenance(store.pool, options, { log, clock: monotonicMs }), told };
+  return { ...createMaintenance(store.pool, options, { log, clock }), told };
 }
 
 const lastRun = async () => {
@@ -76,6 +78,28 @@ test("month that is over is closed and frozen, and the next ones are made when i
   await run();
   expect((await listPartitions(direct))[0]?.frozenAt).toBe(first?.frozenAt ?? "");
   expect([told, await lastRun()]).toEqual([[], [null, 0]]);
+});
+
+test("month is frozen an hour later when somebody's snapshot keeps it from it", async () => {
+  const { sql, database } = store;
+  const other = openSql(database.url);
+  let nowMs = 0;
+  const { run, told } = upkeep({}, () => nowMs);
+  const frozen = async () => {
+    await run();
+    return (await listPartitions(direct))[0]?.frozenAt !== null;
+  };
+  const seen: boolean[] = [];
+  await other.begin("isolation level repeatable read", async (tx) => {
+    await tx`select count(*) from varve.streams`;
+    await settleMonth(sql, { monthsAgo: 1, streams: ["a", "a", "b"] });
+    seen.push(await frozen());
+  });
+  await other.end();
+  seen.push(await frozen());
+  nowMs += 60 * 60_000;
+  await until("nobody's snapshot is left", frozen);
+  expect([seen, told]).toEqual([[false, false], []]);
 });
 
 test("month stays open when the clock of the database is not to be believed", async () => {

@@ -96,7 +96,7 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
   loadAggregate: `text, text, integer, integer → stream_version bigint, snapshot_version bigint, snapshot_position bigint, snapshot_created_at timestamptz, snapshot_schema_version integer, state jsonb, ${eventColumns}`,
   listPartitions: `integer → ${partitionColumns}`,
   loadPartition: "uuid, text, text → reached bigint",
-  markFrozen: "text → mark_frozen void",
+  markFrozen: "text → frozen boolean",
   readAfter: `bigint, integer → ${eventColumns}`,
   readBackend: "none → pid integer",
   readDocuments: "text, text → position bigint, documents jsonb",

@@ -78,13 +78,17 @@ export async function detachTable(direct: Pool, name: string, waitMs: number): P
   }
 }
 
-/** Freezes a closed partition once for all: nothing changes in it any more. */
-export async function freezePartition(direct: Pool, name: string): Promise<void> {
+/**
+ * Freezes a closed partition once for all: nothing changes in it any more. False where an old snapshot
+ * of somebody kept pages from it.
+ */
+export async function freezePartition(direct: Pool, name: string): Promise<boolean> {
   await direct.query(
     onTable(name, (table) => `vacuum (freeze, analyze) ${table}`),
     [],
   );
-  await direct.query(queries.markFrozen, [name]);
+  const [row] = await direct.query<{ frozen: boolean }>(queries.markFrozen, [name]);
+  return row?.frozen === true;
 }
 
 /** Lets the planner know a table that was just filled. */
