@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, open, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
@@ -54,14 +54,35 @@ async function settle(part: string, path: string): Promise<void> {
   await sync(dirname(path), "r");
 }
 
-/** Makes the folder, and sees that it can be written to; removes what a killed run left unfinished. */
-export async function openFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  await sync(dirname(path), "r");
-  await writeFile(join(path, "probe.part"), "", { mode: 0o600 });
-  for await (const name of new Bun.Glob("*.part").scan({ cwd: path })) {
-    await rm(join(path, name), { force: true });
+/** Removes folders from the lowest up to the highest, as far as they are empty. */
+async function removeEmpty(lowest: string, highest: string): Promise<void> {
+  try {
+    for (let path = lowest; path.length >= highest.length; path = dirname(path)) await rmdir(path);
+  } catch {
+    // Something lies in it, which is not ours to remove.
   }
+}
+
+/**
+ * Makes the folder, and sees that it can be written to; removes what a killed run left unfinished.
+ * Answers how to undo it: the folders that it made go where nothing was put into them.
+ */
+export async function openFolder(folder: string): Promise<() => Promise<void>> {
+  const path = resolve(folder);
+  const highest = await mkdir(path, { recursive: true, mode: 0o700 });
+  const undo = async (): Promise<void> =>
+    highest === undefined ? undefined : removeEmpty(path, highest);
+  try {
+    await sync(dirname(path), "r");
+    await writeFile(join(path, "probe.part"), "", { mode: 0o600 });
+    for await (const name of new Bun.Glob("*.part").scan({ cwd: path })) {
+      await rm(join(path, name), { force: true });
+    }
+  } catch (error) {
+    await undo();
+    throw error;
+  }
+  return undo;
 }
 
 /** Writes pages of lines, compressed; the file has its name only once it is whole. */
