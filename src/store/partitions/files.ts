@@ -63,26 +63,44 @@ async function removeEmpty(lowest: string, highest: string): Promise<void> {
   }
 }
 
-/**
- * Makes the folder, and sees that it can be written to; removes what a killed run left unfinished.
- * Answers how to undo it: the folders that it made go where nothing was put into them.
- */
-export async function openFolder(folder: string): Promise<() => Promise<void>> {
+/** Removes the folders that were made, as far as nothing was put into them. */
+type Unmake = () => Promise<void>;
+
+/** Makes the folder, and sees that it can be written to. Leaves nothing behind where it cannot. */
+async function makeFolder(folder: string): Promise<{ readonly unmake: Unmake; isNew: boolean }> {
   const path = resolve(folder);
   const highest = await mkdir(path, { recursive: true, mode: 0o700 });
-  const undo = async (): Promise<void> =>
+  const unmake = async (): Promise<void> =>
     highest === undefined ? undefined : removeEmpty(path, highest);
+  const probe = join(path, `${crypto.randomUUID()}.part`);
   try {
     await sync(dirname(path), "r");
-    await writeFile(join(path, "probe.part"), "", { mode: 0o600 });
-    for await (const name of new Bun.Glob("*.part").scan({ cwd: path })) {
-      await rm(join(path, name), { force: true });
-    }
+    await writeFile(probe, "", { mode: 0o600 });
+    await rm(probe);
   } catch (error) {
-    await undo();
+    await unmake();
     throw error;
   }
-  return undo;
+  return { unmake, isNew: highest !== undefined };
+}
+
+/**
+ * Makes the folder of an archive, and sees that it can be written to; removes what a killed run left
+ * unfinished.
+ */
+export async function openFolder(path: string): Promise<Unmake> {
+  const { unmake } = await makeFolder(path);
+  for await (const name of new Bun.Glob("*.part").scan({ cwd: path })) {
+    await rm(join(path, name), { force: true });
+  }
+  return unmake;
+}
+
+/** Whether a folder that can be written to is there, or could be made. Throws what the disk does. */
+export async function probeFolder(path: string): Promise<"there" | "can be made"> {
+  const { unmake, isNew } = await makeFolder(path);
+  await unmake();
+  return isNew ? "can be made" : "there";
 }
 
 /** Writes pages of lines, compressed; the file has its name only once it is whole. */
