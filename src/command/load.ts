@@ -110,7 +110,8 @@ export async function loadAggregate(
   let page = start.events;
   while (loaded.version < toVersion) {
     const last = page.at(-1);
-    invariant(last !== undefined, "a stream ends before its version");
+    const end = `ends at version ${loaded.version} of ${toVersion}`;
+    invariant(last !== undefined, `a stream of ${aggregate.type} ${end}: run \`varve verify\``);
     loaded = { ...loaded, ...fold(aggregate, loaded, page), createdAt: last.createdAt };
     if (loaded.version === toVersion) break;
     const range = { fromVersion: loaded.version + 1, toVersion, limit, since: last.createdAt };

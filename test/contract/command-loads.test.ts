@@ -3,6 +3,7 @@ import type postgres from "postgres";
 
 import { loadAggregate } from "#command/load.ts";
 import type { StatesOptions } from "#command/states.ts";
+import { Defect } from "#kernel/errors.ts";
 import type { Keyring } from "#pii/keyring.ts";
 import { createGroupCommit, type GroupCommit } from "#store/group-commit.ts";
 import type { Pool } from "#store/pool.ts";
@@ -91,6 +92,21 @@ describe("a load", () => {
       expect(await loaded(reason)).toEqual({ ...truth, counts });
     });
   }
+
+  test("is a defect that names the versions when the stream ends before its own", async () => {
+    await instance().handle(add("short", amounts));
+    const claim = (version: number) => sql`
+      update varve.streams set version = ${version} where aggregate_id = 'short'`;
+    await claim(7);
+    try {
+      const fault: unknown = await loaded("short").catch((error: unknown) => error);
+      expect(fault).toEqual(
+        new Defect("a stream of Counter ends at version 5 of 7: run `varve verify`"),
+      );
+    } finally {
+      await claim(5);
+    }
+  });
 
   test("removes a snapshot that is ahead when it meets one, before the stream comes so far", async () => {
     await instance().handle(add("ahead", amounts));
