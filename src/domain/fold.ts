@@ -1,4 +1,4 @@
-import { invariant } from "#kernel/errors.ts";
+import { Defect } from "#kernel/errors.ts";
 
 import type { AnyAggregate, RecordedEvent } from "./decider.ts";
 import { type PastEvent, upcast } from "./upcast.ts";
@@ -26,6 +26,12 @@ export function recordedEvent(aggregate: AnyAggregate, stored: PastEvent): Recor
   return read.value;
 }
 
+/** Ids are a caller's and stay out of it; the position leads to the stream. */
+function gap({ type }: AnyAggregate, after: number, { version, position }: PastEvent): Defect {
+  const where = `version ${version}, at position ${position}, follows version ${after}`;
+  return new Defect(`a stream of ${type} has a gap: ${where}: run \`varve verify\``);
+}
+
 /**
  * The state after further events of the stream, ascending by version. They must follow what is
  * folded, and each other, without a gap: anything else is a defect.
@@ -33,7 +39,7 @@ export function recordedEvent(aggregate: AnyAggregate, stored: PastEvent): Recor
 export function fold(aggregate: AnyAggregate, from: Folded, events: readonly PastEvent[]): Folded {
   let { state, version, position } = from;
   for (const stored of events) {
-    invariant(stored.version === version + 1, "a stream has a gap");
+    if (stored.version !== version + 1) throw gap(aggregate, version, stored);
     state = aggregate.decider.evolve(state, recordedEvent(aggregate, stored));
     ({ version, position } = stored);
   }

@@ -53,10 +53,14 @@ export function schemaFaults(root: Schema, error: z.core.$ZodError): readonly Fa
     if (issue.code !== "unrecognized_keys") {
       return [{ pointer: pointerTo(root, issue.path), message: issue.message }];
     }
-    return issue.keys.slice(0, limits.validationFaults).map((name) => ({
-      pointer: pointerTo(root, [...issue.path, name]),
-      message: "has a field that is not known",
-    }));
+    const parent = pointerTo(root, issue.path);
+    return issue.keys.slice(0, limits.validationFaults).map((name) => {
+      const pointer = pointerTo(root, [...issue.path, name]);
+      return {
+        pointer,
+        message: pointer === parent ? "has a field that is not known" : "is not known",
+      };
+    });
   });
 }
 

@@ -42,12 +42,14 @@ const documentRoute = ({ reader }: AppDependencies, view: View): Route => ({
 /** A cursor holds a key of at most 1,000 characters and a position. */
 const CURSOR_CHARS = 8_000;
 
+const noCursor = "is no cursor of this list";
+
 const cursor = z
   .string()
-  .max(CURSOR_CHARS)
+  .max(CURSOR_CHARS, { error: noCursor, abort: true })
   .transform((text, context) => {
     const decoded = decodeCursor(text);
-    if (decoded === undefined) context.addIssue("is no cursor of this list");
+    if (decoded === undefined) context.addIssue(noCursor);
     return decoded;
   })
   .optional();

@@ -26,7 +26,7 @@ const eventsParameters = z
     fromVersion: integerText(1).optional(),
     toVersion: integerText(1).optional(),
     limit: integerText(1, limits.readEvents).default(100),
-    direction: z.enum(["forward", "backward"]).default("forward"),
+    direction: z.enum(["forward", "backward"], "must be forward or backward").default("forward"),
     at: timeText.optional(),
   })
   .refine(({ fromVersion = 1, toVersion = fromVersion }) => fromVersion <= toVersion, {

@@ -84,7 +84,7 @@ function missingWord(call: Call, word: string | undefined): string | undefined {
 }
 
 /** Control characters in an argument must not reach a terminal. */
-const printable = (text: string): string => text.replaceAll(/[^ -~]/g, "?").slice(0, 80);
+export const printable = (text: string): string => text.replaceAll(/[^ -~]/g, "?").slice(0, 80);
 
 /** Whether help was asked for, anywhere before `--`. */
 export const wantsHelp = (argv: readonly string[]): boolean =>

@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 
 import { monotonicMs } from "#kernel/clock.ts";
-import { VarveError } from "#kernel/errors.ts";
 import { archivePartition, type Keeper, type Progress } from "#store/partitions/archive.ts";
 import {
   holdPartition,
@@ -15,7 +14,7 @@ import { restorePartition } from "#store/partitions/restore.ts";
 import { tablePoolOptions } from "#store/partitions/tables.ts";
 import { openPool, type Pool } from "#store/pool.ts";
 
-import { defineVerb } from "./cli-arguments.ts";
+import { defineVerb, printable } from "./cli-arguments.ts";
 import { requireConfig, type PartitionConfig } from "./config.ts";
 import { migrationTarget, openDatabase } from "./database.ts";
 import { UsageError } from "./exit.ts";
@@ -105,17 +104,27 @@ const ensure = defineVerb({
   },
 });
 
-/** Does one step in the life of a partition as the only one who may, and tells what it is then. */
+/** The partition that was named. Throws UsageError where there is none. */
+async function named(direct: Pool, name: string): Promise<Partition> {
+  const found = (await listPartitions(direct)).find((one) => one.name === name);
+  if (found !== undefined) return found;
+  const help = "`partitions list` names them (events_YYYY_MM)";
+  throw new UsageError(`there is no partition ${printable(name)}: ${help}`);
+}
+
+/** Does one step in the life of a partition as the only one who may; what it was, and is then. */
 async function keep(
   name: string,
   wait: string,
   work: (keeper: Keeper, config: PartitionConfig) => Promise<Partition>,
-): Promise<Partition> {
+): Promise<{ readonly before: Partition; readonly after: Partition }> {
   const waitMs = wholeNumber("wait", wait, [0, 86_400]) * 1_000;
   return onTables((direct, config) =>
-    withPartitionLease(direct, (owner) =>
-      work({ owner, direct, waitMs, onProgress: sayProgress(name) }, config),
-    ),
+    withPartitionLease(direct, async (owner) => {
+      const before = await named(direct, name);
+      const keeper = { owner, direct, waitMs, onProgress: sayProgress(name) };
+      return { before, after: await work(keeper, config) };
+    }),
   );
 }
 
@@ -130,13 +139,15 @@ const archive = defineVerb({
   },
   run: async (args): Promise<void> => {
     const eventsPerFile = wholeNumber("events-per-file", args["events-per-file"], [1, 10_000_000]);
-    const archived = await keep(args.name, args.wait, (keeper, { archiveDirectory }) => {
+    const { before, after } = await keep(args.name, args.wait, (keeper, { archiveDirectory }) => {
       const directory = args.to === undefined ? archiveDirectory : resolve(args.to);
       if (directory === undefined) throw new UsageError("say --to, or set ARCHIVE_DIR");
       return archivePartition({ ...keeper, eventsPerFile }, args.name, directory);
     });
-    if (args.json) writeLine(JSON.stringify(archived));
-    else writeLine(`${archived.name} lies in ${archived.archivePlace}`);
+    const { name, archivePlace } = after;
+    if (args.json) writeLine(JSON.stringify(after));
+    else if (before.state !== "archived") writeLine(`${name} lies in ${archivePlace}`);
+    else writeLine(`${name} was archived before, to ${archivePlace}: nothing was moved`);
   },
 });
 
@@ -149,7 +160,7 @@ const restore = defineVerb({
     ...waitArgument,
   },
   run: async (args): Promise<void> => {
-    const restored = await keep(args.name, args.wait, (keeper) =>
+    const { after: restored } = await keep(args.name, args.wait, (keeper) =>
       restorePartition(keeper, args.name, args.from === undefined ? undefined : resolve(args.from)),
     );
     if (args.json) writeLine(JSON.stringify(restored));
@@ -157,11 +168,13 @@ const restore = defineVerb({
   },
 });
 
-/** Throws where there is no partition of that name. */
-async function setHold(name: string, reason: string | null): Promise<void> {
-  const found = await onTables((direct) => holdPartition(direct, name, reason));
-  if (!found) throw new VarveError("partition-kept", "there is no such partition");
-}
+/** Holds a partition or lets it go; what it was before. */
+const setHold = (name: string, reason: string | null): Promise<Partition> =>
+  onTables(async (direct) => {
+    const before = await named(direct, name);
+    await holdPartition(direct, name, reason);
+    return before;
+  });
 
 const hold = defineVerb({
   name: "hold",
@@ -184,8 +197,9 @@ const release = defineVerb({
   description: "End the hold of a partition",
   args: nameArgument,
   run: async (args): Promise<void> => {
-    await setHold(args.name, null);
-    writeLine(args.json ? JSON.stringify({ name: args.name, holdReason: null }) : "released");
+    const { name, holdReason } = await setHold(args.name, null);
+    if (args.json) writeLine(JSON.stringify({ name, holdReason: null }));
+    else writeLine(holdReason === null ? `${name} was not held` : "released");
   },
 });
 

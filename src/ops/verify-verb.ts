@@ -31,11 +31,11 @@ async function verifyMigrations(config: Config["database"]): Promise<Verdict> {
   };
 }
 
+/** A row of the verdict on migrations. */
+const fileOf = (row: unknown) => row as { readonly kind: string; readonly state: string };
+
 const lacksTables = ({ rows }: Verdict): boolean =>
-  rows.some((row) => {
-    const { kind, state } = row as { readonly kind: string; readonly state: string };
-    return kind === "migration" && state === "pending";
-  });
+  rows.map(fileOf).some(({ kind, state }) => kind === "migration" && state === "pending");
 
 /** Tells every verdict as it is known. Throws what the database does. */
 async function verifyDatabase(config: Config, { signal, onVerdict, onStep }: Hooks): Promise<void> {
@@ -74,17 +74,28 @@ function judge(verdict: Verdict, production: boolean): Judged {
 
 const marks = { ok: "ok  ", warn: "warn", fail: "FAIL" } as const;
 
-function print({ name, says, status, broken, rows }: Judged): void {
+/** What is said below a verdict: its rows, but files that are pending have one remedy for all. */
+function linesBelow({ name, rows }: Verdict): readonly string[] {
+  const isPending = (row: unknown) => name === "migrations" && fileOf(row).state === "pending";
+  const pending = rows.filter(isPending).length;
+  const are = pending === 1 ? "file is" : "files are";
+  return [
+    ...(pending === 0 ? [] : [`${pending} ${are} pending: run \`varve migrate\``]),
+    ...rows.filter((row) => !isPending(row)).map((row) => JSON.stringify(row)),
+  ];
+}
+
+function print(judged: Judged): void {
+  const { name, says, status, broken, rows } = judged;
   progressLine.clear();
   writeLine(`${marks[status]} ${name.padEnd(17)} ${says}`);
-  for (const row of rows) writeLine(`     ${JSON.stringify(row)}`);
+  for (const line of linesBelow(judged)) writeLine(`     ${line}`);
   if (broken > rows.length) writeLine(`     … ${broken} rows in all`);
 }
 
-/** The step that is being taken; in a log, only when it is another. */
+/** The step that is being taken, for who watches; a log has the verdicts. */
 function showStep(name: string, part: number): void {
   if (process.stderr.isTTY) progressLine.say(`verifying ${name} ${part}`);
-  else if (part === 1) progressLine.say(`verifying ${name}`);
 }
 
 /** `varve verify`: every invariant, and the rows that break one. Changes nothing. */

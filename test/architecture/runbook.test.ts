@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 
 import { expect, test } from "bun:test";
 
+import { archiveCheck } from "#ops/doctor/archive-check.ts";
 import { schemaCheck, schemaChecks } from "#ops/doctor/schema-checks.ts";
 import { serverChecks } from "#ops/doctor/server-checks.ts";
 import { invariants } from "#store/invariants.ts";
@@ -19,7 +20,7 @@ const explained = (heading: string): readonly string[] =>
 const names = (all: readonly { readonly name: string }[]) => all.map(({ name }) => name);
 
 test("the runbook says what to do about every check of the doctor, and of no other", () => {
-  const asked = [...serverChecks, schemaCheck, ...schemaChecks];
+  const asked = [...serverChecks, schemaCheck, ...schemaChecks, archiveCheck];
   // The two without which there is nobody to ask.
   const wanted = ["configuration", "database", ...names(asked)];
   expect(explained("What the doctor says").toSorted()).toEqual(wanted.toSorted());

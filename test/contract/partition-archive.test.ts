@@ -194,6 +194,7 @@ describe("a partition that is needed", () => {
       kept(first, "it is held: case 7"),
       kept(first, "idempotency keys that are still remembered lead to its events"),
     ]);
+    expect(readdirSync(folder)).toEqual([]);
     await sql`delete from varve.idempotency`;
     expect(await tried(first)).toBe("done");
     expect((await listPartitions(direct)).map(({ state }) => state)).toEqual(

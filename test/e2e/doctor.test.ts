@@ -1,3 +1,7 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { uuidv7 } from "#kernel/ids.ts";
@@ -159,6 +163,43 @@ test("doctor fails when a master key has other bytes, and leaves no trace of a n
     expect.stringContaining('configuration-invalid: PII_MASTER_KEYS has other bytes for "test"'),
   ]);
 });
+
+test("doctor says whether months can be archived, and leaves nothing, when there is a folder", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "varve-doctor-"));
+  mkdirSync(join(folder, "there"));
+  writeFileSync(join(folder, "there", "mine.part"), "");
+  writeFileSync(join(folder, "file"), "");
+  const archive = async (where: string, months: Readonly<Record<string, string>> = {}) => {
+    const { stdout } = await runVerb(["doctor", "--json"], {
+      databaseUrl: serviceUrl,
+      environment: { APP_ENV: "development", ARCHIVE_DIR: join(folder, where), ...months },
+    });
+    const { checks } = JSON.parse(stdout) as { checks: readonly Diagnosis[] };
+    return checks.flatMap(({ check, status, says }) =>
+      check === "archive" ? [status, says.replaceAll(folder, "")] : [],
+    );
+  };
+  try {
+    expect([
+      await archive("there"),
+      await archive("not/yet"),
+      await archive("file/below"),
+      await archive("file/below", { EVENT_RETENTION_MONTHS: "3" }),
+    ]).toEqual([
+      ["ok", "/there can be written to"],
+      ["ok", "/not/yet is not there and can be made; a volume that is not mounted looks so"],
+      ["warn", "/file/below cannot be used: ENOTDIR"],
+      ["fail", "/file/below cannot be used: ENOTDIR"],
+    ]);
+    expect(readdirSync(folder, { encoding: "utf8", recursive: true }).toSorted()).toEqual([
+      "file",
+      "there",
+      "there/mine.part",
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}, 30_000);
 
 test("doctor ends with 69 when the database does not answer, and 78 on a wrong setting", async () => {
   const gone = await examined("postgres://nobody:nothing@127.0.0.1:1/none");

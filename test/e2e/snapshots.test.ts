@@ -9,8 +9,10 @@ import {
   type ProcessOptions,
   runVerb,
   type Service,
+  spawnVerb,
   startService,
 } from "#test/support/service.ts";
+import { until } from "#test/until.ts";
 
 let database: TestDatabase;
 let key = "";
@@ -97,6 +99,8 @@ test("operator takes, counts and drops snapshots when the mode is manual", async
     missing: 0,
     tooLarge: 0,
     unloadable: 0,
+    unloadableStreams: [],
+    interrupted: false,
     ...counts,
   });
   expect(await verb("drop", "orders", "long")).toEqual([0, { removed: 1 }]);
@@ -125,6 +129,61 @@ test("operator takes, counts and drops snapshots when the mode is manual", async
     ],
   ]);
   expect(await verb("drop", "orders")).toEqual([0, { removed: 4 }]);
+  const text = (...words: readonly string[]) => runVerb(["snapshots", ...words], manual);
+  expect(await text("list")).toEqual({ code: 0, stdout: "no snapshots\n", stderr: "" });
+  expect((await text("take", "orders", "a,none")).stdout).toBe(
+    "1 taken, 0 unchanged, 1 missing, 0 too large, 0 unloadable\n",
+  );
+  expect((await text("list")).stdout).toStartWith("Order schema 1  1 snapshot  ");
+  expect((await text("take", "orders", "--over", "99")).stdout).toBe(
+    "no stream has grown by 99 events since its last\n",
+  );
   expect(await verb("take", "loans")).toEqual([2, null]);
   expect(await verb("take", "orders", "--over", "0")).toEqual([2, null]);
+}, 30_000);
+
+test("stream is named, and the others are taken, when it cannot be loaded", async () => {
+  const manual = options({ SNAPSHOT_MODE: "manual" });
+  const { url } = await startService(manual);
+  for (const id of ["newer", "whole"]) await createOrder({ url, key }, id);
+  await withSql(database.url, async (sql) => {
+    await sql`update varve.events set schema_version = 99 where aggregate_id = 'newer'`;
+  });
+  try {
+    expect(await runVerb(["snapshots", "take", "orders", "newer,whole"], manual)).toEqual({
+      code: 1,
+      stdout:
+        "1 taken, 0 unchanged, 0 missing, 0 too large, 1 unloadable\n" +
+        "unloadable: Order newer (schema-behind)\n",
+      stderr: "",
+    });
+  } finally {
+    await withSql(database.url, async (sql) => {
+      await sql`delete from varve.events where aggregate_id = 'newer'`;
+      await sql`delete from varve.streams where aggregate_id = 'newer'`;
+    });
+  }
+}, 30_000);
+
+test("what was taken is told, and the rest is left, when the taking is interrupted", async () => {
+  const manual = options({ SNAPSHOT_MODE: "manual" });
+  const { url } = await startService(manual);
+  for (const id of ["i", "ii", "iii"]) await createOrder({ url, key }, id);
+  await withSql(database.url, async (sql) => {
+    const { exited, stdout, stderr } = await sql.begin(async (tx) => {
+      // Snapshots can be read, and not stored.
+      await tx`lock table varve.snapshots in share mode`;
+      const verb = spawnVerb(["snapshots", "take", "orders", "i,ii,iii"], manual);
+      const waiting = () => tx`select from pg_locks where not granted`;
+      await until("it waits to store", async () => (await waiting()).length > 0, 15_000);
+      verb.child.kill("SIGINT");
+      await until("it has heard", () => verb.stderr() !== "", 15_000);
+      return verb;
+    });
+    expect(await exited).toEqual({ code: 130, signal: null });
+    expect([stdout(), stderr()]).toEqual([
+      "1 taken, 0 unchanged, 0 missing, 0 too large, 0 unloadable\n",
+      "interrupted: it ends after this stream\n",
+    ]);
+  });
 }, 30_000);

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { defineAggregate, defineEvent, type EventDefinition } from "#domain/decider.ts";
 import { fold, nothingFolded } from "#domain/fold.ts";
 import { eventTypesOf, type PastEvent, upcast } from "#domain/upcast.ts";
+import { Defect } from "#kernel/errors.ts";
 import { loans } from "#test/e2e/fixture/loans/loan.ts";
 
 type First = { readonly name: string };
@@ -90,6 +91,17 @@ describe("upcasting", () => {
     expect(upcast(eventTypesOf([loans]).get("constructor"), event).ok).toBe(false);
     expect(() => fold(loans, nothingFolded(loans), [event])).toThrow(
       expect.objectContaining({ code: "schema-behind" }),
+    );
+  });
+});
+
+describe("folding", () => {
+  test("a gap is a defect that says where it is, and not whose, when versions do not follow", () => {
+    const event = { ...stored({ version: 3, position: 41 }), aggregateId: "ada@example.org" };
+    expect(() => fold(loans, nothingFolded(loans), [event])).toThrow(
+      new Defect(
+        "a stream of Loan has a gap: version 3, at position 41, follows version 0: run `varve verify`",
+      ),
     );
   });
 });

@@ -2,9 +2,10 @@
  * The doctor: is this installation fit to run?
  *
  * What it is. A list of checks, asked one after the other, each answered in one line with what to
- * do about it. `server-checks.ts` asks the server, `schema-checks.ts` what lies in it.
+ * do about it. `server-checks.ts` asks the server, `schema-checks.ts` what lies in it,
+ * `archive-check.ts` the disk.
  *
- * What it promises. It changes nothing, and it ends: every question has a deadline. A check that
+ * What it promises. It leaves nothing changed, and it ends: every question has a deadline. A check that
  * fails does not keep the others from being asked; only those that need the configuration, the
  * database or its schema are left out where that is missing.
  *
@@ -23,6 +24,7 @@ import { openPool, type Pool } from "#store/pool.ts";
 import { readServer } from "#store/server.ts";
 import { safeMessage } from "#telemetry/safe-fields.ts";
 
+import { archiveCheck } from "./archive-check.ts";
 import { type Check, type Diagnosis, fail, type Finding, ok, type Patient } from "./check.ts";
 import { schemaCheck, schemaChecks } from "./schema-checks.ts";
 import { serverChecks } from "./server-checks.ts";
@@ -86,7 +88,7 @@ async function admit(
 async function examinePatient(patient: Patient): Promise<Examination> {
   const diagnoses: Diagnosis[] = [{ check: "database", ...ok("it answers") }];
   let migrated = true;
-  for (const check of [...serverChecks, schemaCheck, ...schemaChecks]) {
+  for (const check of [...serverChecks, schemaCheck, ...schemaChecks, archiveCheck]) {
     if (check.needsSchema && !migrated) continue;
     const finding = await asked(check, patient);
     if (check === schemaCheck) migrated = finding.status !== "fail";

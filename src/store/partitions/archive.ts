@@ -157,6 +157,11 @@ export async function compareWithTable(
 const kept = (name: string, reason: string): VarveError =>
   new VarveError("partition-kept", `${name} is kept: ${reason}`, { partition: name });
 
+async function begin({ owner, direct }: Keeper, name: string): Promise<void> {
+  const [begun] = await direct.query<{ kept: string | null }>(queries.beginArchive, [owner, name]);
+  if (begun === undefined || begun.kept !== null) throw kept(name, begun?.kept ?? "");
+}
+
 /**
  * Moves a closed partition into a folder of its own below `directory`: out of the readers' sight,
  * detached, exported, verified, dropped. Goes on where it was interrupted; nothing to do where it is
@@ -172,10 +177,14 @@ export async function archivePartition(
   const before = await findPartition(direct, name);
   if (before.state === "archived") return before;
   // A folder that cannot be written must not cost the readers anything.
-  await onDisk(folder, () => openFolder(folder));
-  // 1. Nobody needs it: readers are told from now on.
-  const [begun] = await direct.query<{ kept: string | null }>(queries.beginArchive, [owner, name]);
-  if (begun === undefined || begun.kept !== null) throw kept(name, begun?.kept ?? "");
+  const removeFolder = await onDisk(folder, () => openFolder(folder));
+  try {
+    // 1. Nobody needs it: readers are told from now on.
+    await begin(keeper, name);
+  } catch (error) {
+    await removeFolder();
+    throw error;
+  }
   // 2. Apart.
   await detachTable(direct, name, keeper.waitMs);
   await onDisk(folder, async () => {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, open, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
@@ -54,14 +54,53 @@ async function settle(part: string, path: string): Promise<void> {
   await sync(dirname(path), "r");
 }
 
-/** Makes the folder, and sees that it can be written to; removes what a killed run left unfinished. */
-export async function openFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  await sync(dirname(path), "r");
-  await writeFile(join(path, "probe.part"), "", { mode: 0o600 });
+/** Removes folders from the lowest up to the highest, as far as they are empty. */
+async function removeEmpty(lowest: string, highest: string): Promise<void> {
+  try {
+    for (let path = lowest; path.length >= highest.length; path = dirname(path)) await rmdir(path);
+  } catch {
+    // Something lies in it, which is not ours to remove.
+  }
+}
+
+/** Removes the folders that were made, as far as nothing was put into them. */
+type Unmake = () => Promise<void>;
+
+/** Makes the folder, and sees that it can be written to. Leaves nothing behind where it cannot. */
+async function makeFolder(folder: string): Promise<{ readonly unmake: Unmake; isNew: boolean }> {
+  const path = resolve(folder);
+  const highest = await mkdir(path, { recursive: true, mode: 0o700 });
+  const unmake = async (): Promise<void> =>
+    highest === undefined ? undefined : removeEmpty(path, highest);
+  const probe = join(path, `${crypto.randomUUID()}.part`);
+  try {
+    await sync(dirname(path), "r");
+    await writeFile(probe, "", { mode: 0o600 });
+    await rm(probe);
+  } catch (error) {
+    await unmake();
+    throw error;
+  }
+  return { unmake, isNew: highest !== undefined };
+}
+
+/**
+ * Makes the folder of an archive, and sees that it can be written to; removes what a killed run left
+ * unfinished.
+ */
+export async function openFolder(path: string): Promise<Unmake> {
+  const { unmake } = await makeFolder(path);
   for await (const name of new Bun.Glob("*.part").scan({ cwd: path })) {
     await rm(join(path, name), { force: true });
   }
+  return unmake;
+}
+
+/** Whether a folder that can be written to is there, or could be made. Throws what the disk does. */
+export async function probeFolder(path: string): Promise<"there" | "can be made"> {
+  const { unmake, isNew } = await makeFolder(path);
+  await unmake();
+  return isNew ? "can be made" : "there";
 }
 
 /** Writes pages of lines, compressed; the file has its name only once it is whole. */
