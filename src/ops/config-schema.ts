@@ -63,7 +63,7 @@ export const environment = z.object({
   LOG_LEVEL: given(
     choice("trace", "debug", "info", "warn", "error", "fatal", "silent"),
     "info",
-    "least severe log lines to write",
+    "least severe log lines to write: `trace`, `debug`, `info`, `warn`, `error`, `fatal`; or `silent`",
   ),
 
   DATABASE_URL: optional(databaseUrl(), "Postgres of the service; required in production", {
@@ -88,7 +88,7 @@ export const environment = z.object({
   DB_POOL_PROFILE: given(
     choice("light", "medium", "heavy"),
     "light",
-    "connections of one instance: 8, 25 or 50 (3+5, 10+15, 20+30)",
+    "connections of one instance: `light` 8, `medium` 25, `heavy` 50 (3+5, 10+15, 20+30)",
   ),
   DB_POOL_SIZE: optional(whole(poolSizeMin, 1_000), "connections of one instance, exactly", {
     fallback: "by profile",
@@ -108,7 +108,7 @@ export const environment = z.object({
   DB_PREPARE: given(flag(), "true", "prepared statements; `false` behind a transaction pooler"),
   DB_SSL: optional(
     choice("disable", "require", "verify-full"),
-    "TLS to Postgres: none, encrypted only, or certificate and host name checked",
+    "TLS to Postgres: `disable`, `require` (encrypted only), `verify-full` (certificate and name checked)",
     { fallback: "`sslmode` of the URL, else disable" },
   ),
   DB_SSL_CA: optional(
@@ -139,7 +139,7 @@ export const environment = z.object({
   SUBSCRIPTION_CHECKPOINT_STRATEGY: given(
     choice("every_batch", "every_event", "periodic"),
     "every_batch",
-    "when a subscription writes its documents and their checkpoint (no effect yet)",
+    "when documents and checkpoint are written: `every_batch`, `every_event`, `periodic` (no effect yet)",
   ),
   SUBSCRIPTION_PROCESSING_TIMEOUT_MS: given(
     whole(1, waitMsMax),
@@ -161,7 +161,7 @@ export const environment = z.object({
   SNAPSHOT_MODE: given(
     choice("sync", "background", "manual"),
     "sync",
-    "whether a snapshot is taken before the answer, after it, or by `varve snapshots take` only",
+    "`sync` takes snapshots before the answer, `background` after it, `manual` by `snapshots take` only",
   ),
   AGGREGATE_CACHE_SIZE: given(
     whole(0, 1_000_000),

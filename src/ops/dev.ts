@@ -4,16 +4,18 @@
  * What it is. The parent of `bun src/main.ts serve`. Without DATABASE_URL it starts the embedded
  * Postgres in `.varve/postgres` with a database `varve`, and hands the service its URL.
  *
- * What it promises. A Postgres that is killed comes back on its port. A change under `src/` or `sql/` restarts the service, which drains first; the
- * database goes on. A service that ends by itself is reported and waits for the next change. SIGINT
- * and SIGTERM drain the service, then stop Postgres, then exit with 0; a second one ends everything
- * at once. Postgres does not outlive us, however we end (see `embedded-postgres.ts`).
+ * What it promises. A Postgres that is killed comes back on its port. A change under `src/` or `sql/`
+ * restarts the service, which drains first; the database goes on. A service that ends by itself is
+ * reported and waits for the next change; but where the first start finds its configuration invalid,
+ * no change of a file helps, and all ends. SIGINT and SIGTERM drain the service, then stop Postgres,
+ * then exit with 0; a second one ends everything at once. Postgres does not outlive us, however we
+ * end (see `embedded-postgres.ts`).
  *
  * What it relies on. The service drains and exits within SHUTDOWN_TIMEOUT_MS after SIGTERM; it is
  * not killed before, for it knows best how long its work takes.
  *
- * How it fails. Exit code 78 with one sentence if there can be no database here, 69 if it does not
- * start.
+ * How it fails. Exit code 78 with what to set right, if there can be no database here or the service
+ * refuses its configuration at the first start; 69 if the database does not start.
  *
  * What it does not do. It neither migrates nor makes keys: the service does, in development.
  */
@@ -25,6 +27,7 @@ import { startService } from "./dev/service.ts";
 import type { Service } from "./dev/service.ts";
 import { watchTree } from "./dev/watch.ts";
 import { onLauncherGone } from "./embedded/launcher.ts";
+import { exitCodeOf, exitCodes } from "./exit.ts";
 
 const say = (message: string): void => void process.stderr.write(`dev: ${message}\n`);
 
@@ -44,7 +47,7 @@ async function openDatabase(durable: boolean) {
 function refuse(error: unknown): never {
   if (!(error instanceof VarveError)) throw error;
   say(error.message);
-  process.exit(error.code === "configuration-invalid" ? 78 : 69);
+  process.exit(exitCodeOf(error));
 }
 
 /** The requests to stop: how many came, and a promise of the first. */
@@ -85,7 +88,9 @@ if (requests.count === 0) {
     service?.restart();
   });
 }
-await requests.first;
+const misconfigured = service?.misconfigured.then(() => exitCodes.configuration);
+const stopped = requests.first.then(() => exitCodes.done);
+const exitCode = await Promise.race([stopped, misconfigured ?? stopped]);
 await service?.stop();
 await database?.stop();
-process.exit(0);
+process.exit(exitCode);

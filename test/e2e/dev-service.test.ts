@@ -101,3 +101,19 @@ test("the service goes on by itself when its development Postgres is killed", as
   await createOrder(target, "after");
   await shownOrder(target, "after");
 }, 40_000);
+
+test("dev names the fault, stops Postgres and ends with 78 when a setting is invalid or the port is taken", async () => {
+  const taken = Bun.serve({ port: 0, hostname: "::", fetch: () => new Response() });
+  const faults: readonly (readonly [NodeJS.ProcessEnv, string])[] = [
+    [{ PORT: "0", SNAPSHOT_THRESHOLD: "abc" }, "SNAPSHOT_THRESHOLD"],
+    [{ PORT: String(taken.port) }, `the port ${taken.port}`],
+  ];
+  for (const [environment, fault] of faults) {
+    const dev = run(tree, [process.execPath, "src/ops/dev.ts"], environment);
+    started.push(dev);
+    expect(await dev.ended(20_000)).toBe(78);
+    expect(dev.output()).toContain(fault);
+    expect(existsSync(lockFile())).toBe(false);
+  }
+  await taken.stop(true);
+}, 40_000);

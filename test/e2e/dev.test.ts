@@ -119,6 +119,23 @@ test("dev waits for a change when the service ends by itself", async () => {
   await seen(dev, /ready 1/);
 });
 
+test("dev stops Postgres and ends with 78 when the first start finds its settings invalid", async () => {
+  writeFileSync(join(tree, "src", "main.ts"), "process.exit(78);\n");
+  const dev = startDev();
+  expect(await ended(dev)).toBe("code 78");
+  expect(dev.output()).not.toContain("change a file");
+  expect(existsSync(lockFile())).toBe(false);
+});
+
+test("dev waits for a change when a later start finds its settings invalid", async () => {
+  const dev = startDev();
+  await seen(dev, /ready 1/);
+  writeFileSync(join(tree, "src", "main.ts"), "process.exit(78);\n");
+  await seen(dev, /the service ended \(78\); change a file/);
+  writeFileSync(join(tree, "src", "main.ts"), service);
+  await seen(dev, /ready 2/);
+});
+
 test("Postgres and the service are gone when dev is killed", async () => {
   const dev = startDev();
   const [, pid] = await seen(dev, /ready 1 (\d+)/);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { uuidv7 } from "#kernel/ids.ts";
+import { ensureView } from "#store/documents.ts";
 import { acquireLeases } from "#store/leases.ts";
 import { allViews, ensureViews } from "#test/support/loops.ts";
 import { endServices, runVerb } from "#test/support/service.ts";
@@ -32,7 +33,7 @@ afterEach(async () => {
   await closeStore(store);
 });
 
-type Diagnosis = Readonly<Record<"check" | "status" | "says", string>>;
+type Diagnosis = Readonly<Record<"check" | "status" | "says" | "remedy", string>>;
 
 /** What the doctor says that is not ok, and how it ends. In development unless told. */
 async function examined(
@@ -123,6 +124,29 @@ test("doctor warns when nobody works for a subscription", async () => {
     notDurable("warn"),
     ["workers", "warn", "nobody works for orders"],
   ]);
+});
+
+test("doctor tells a view that nobody declares from one that nobody works for when both stand still", async () => {
+  await ensureView(store.pool, { name: "parcels", version: 1, filterFields: [] });
+  const workers = async () => {
+    const { stdout } = await runVerb(["doctor", "--json"], { databaseUrl: serviceUrl });
+    const { checks } = JSON.parse(stdout) as { checks: readonly Diagnosis[] };
+    return checks.find(({ check }) => check === "workers");
+  };
+  const takeAway = "finish the roll-out, or take the view away (docs/runbook.md)";
+  expect(await workers()).toEqual({
+    check: "workers",
+    status: "warn",
+    says: "this program declares no view parcels",
+    remedy: takeAway,
+  });
+  await store.sql`update varve.leases set expires_at = now() where subscription = 'orders'`;
+  expect(await workers()).toEqual({
+    check: "workers",
+    status: "warn",
+    says: "nobody works for orders; this program declares no view parcels",
+    remedy: `start the service; if it runs, its log says why its worker does not; ${takeAway}`,
+  });
 });
 
 test("doctor fails when a master key has other bytes, and leaves no trace of a new one", async () => {

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
 
+import { z } from "zod";
+
 import { environment } from "#ops/config-schema.ts";
 import { describeConfig, renderConfigMarkdown, renderConfigText } from "#ops/config-table.ts";
 import { type Environment, requireConfig } from "#ops/config.ts";
@@ -23,7 +25,8 @@ test("the table of settings shows value, default and source when a variable is s
     value: "info",
     default: "info",
     source: "default",
-    description: "least severe log lines to write",
+    description:
+      "least severe log lines to write: trace, debug, info, warn, error, fatal; or silent",
   });
 });
 
@@ -56,4 +59,18 @@ test("every variable of the schema has a row with a description when the table i
   expect(rows.map((row) => /^\| `([A-Z_]+)` \| .* \| .{10,} \|$/.exec(row)?.[1])).toEqual(
     Object.keys(environment.shape),
   );
+});
+
+test("every value that a setting may choose from is in its description when the table is written", () => {
+  const values = Object.values(environment.shape).map((schema) => schema.unwrap());
+  const choices = Object.keys(environment.shape).flatMap((name, index) => {
+    const value = values[index];
+    return value instanceof z.ZodEnum ? [[name, value.options] as const] : [];
+  });
+  expect(choices.map(([name]) => name)).toContain("SNAPSHOT_MODE");
+  const rows = renderConfigMarkdown().split("\n");
+  for (const [name, options] of choices) {
+    const row = rows.find((each) => each.startsWith(`| \`${name}\` |`));
+    for (const option of options) expect(row).toContain(`\`${option}\``);
+  }
 });

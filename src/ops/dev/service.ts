@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 
+import { exitCodes } from "#ops/exit.ts";
+
 export type ServiceOptions = {
   readonly command: readonly [string, ...string[]];
   readonly environment: NodeJS.ProcessEnv;
@@ -8,6 +10,8 @@ export type ServiceOptions = {
 };
 
 export type Service = {
+  /** Resolves when the very first process ends as one whose configuration is invalid; else never. */
+  readonly misconfigured: Promise<void>;
   /** Drains the running process, then starts a new one. Calls during a drain count as one. */
   readonly restart: () => void;
   /** Drains the running process. Resolves when it has ended; nothing is started any more. */
@@ -22,7 +26,9 @@ const ended = (child: ChildProcess): boolean =>
 /** Runs the command until it is told otherwise. An end that nobody asked for is reported. */
 export function startService({ command, environment, say }: ServiceOptions): Service {
   const [program, ...args] = command;
-  let child = start();
+  const { promise: misconfigured, resolve: giveUp } = Promise.withResolvers<void>();
+  const first = start();
+  let child = first;
   let draining: Promise<void> | null = null;
   let stopping = false;
 
@@ -32,7 +38,9 @@ export function startService({ command, environment, say }: ServiceOptions): Ser
     const started = spawn(program, args, { env: environment, stdio: "inherit", detached: true });
     started.on("error", (error) => say(`the service did not start: ${error.message}`));
     started.on("exit", (code, signal) => {
-      if (draining === null) say(`the service ended (${signal ?? code}); change a file to restart`);
+      if (draining !== null) return;
+      if (started === first && code === exitCodes.configuration) giveUp();
+      else say(`the service ended (${signal ?? code}); change a file to restart`);
     });
     return started;
   }
@@ -46,6 +54,7 @@ export function startService({ command, environment, say }: ServiceOptions): Ser
   }
 
   return {
+    misconfigured,
     restart: () => {
       if (stopping || draining !== null) return;
       draining = drain().then(() => {

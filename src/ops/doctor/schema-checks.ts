@@ -1,3 +1,4 @@
+import { aggregates } from "#domain/registry.ts";
 import { migrationTarget } from "#ops/database.ts";
 import { keysOf } from "#ops/development-keys.ts";
 import { checkKeys } from "#ops/open-keyring.ts";
@@ -8,6 +9,10 @@ import { type MigrationState, migrationStatus } from "#store/migrate.ts";
 import { type Check, fail, type Finding, ok, type Patient, warn } from "./check.ts";
 
 const gibibyte = 1024 ** 3;
+
+const declaredViews: ReadonlySet<string> = new Set(
+  aggregates.flatMap(({ views }) => views.map(({ name }) => name)),
+);
 
 const health = ({ pool, config }: Patient) =>
   readHealth(pool, Date.now, config.database.statementTimeoutMs);
@@ -61,9 +66,21 @@ async function workers(patient: Patient): Promise<Finding> {
   const { subscriptions } = await health(patient);
   const idle = subscriptions.filter(({ leased }) => !leased).map(({ name }) => name);
   if (idle.length === 0) return ok(`${subscriptions.length} subscriptions have a worker`);
+  const found = [
+    {
+      names: idle.filter((name) => declaredViews.has(name)),
+      says: "nobody works for",
+      remedy: "start the service; if it runs, its log says why its worker does not",
+    },
+    {
+      names: idle.filter((name) => !declaredViews.has(name)),
+      says: "this program declares no view",
+      remedy: "finish the roll-out, or take the view away (docs/runbook.md)",
+    },
+  ].filter(({ names }) => names.length > 0);
   return warn(
-    `nobody works for ${idle.join(", ")}`,
-    "start the service; if it runs, its log says why its worker does not",
+    found.map(({ says, names }) => `${says} ${names.join(", ")}`).join("; "),
+    found.map(({ remedy }) => remedy).join("; "),
   );
 }
 

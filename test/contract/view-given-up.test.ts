@@ -1,0 +1,80 @@
+// The runbook's way to take a view away, run as it stands there.
+import { readFileSync } from "node:fs";
+
+import { afterEach, beforeEach, expect, test } from "bun:test";
+
+import { uuidv7 } from "#kernel/ids.ts";
+import { createHealth } from "#query/health.ts";
+import { applyProjection, ensureView } from "#store/documents.ts";
+import { acquireLeases } from "#store/leases.ts";
+import { blocksOf } from "#test/architecture/readme.ts";
+import { appendAll, appendTo } from "#test/support/appends.ts";
+import { allViews, ensureViews } from "#test/support/loops.ts";
+import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
+import { brokenIn } from "#test/support/verified.ts";
+
+const runbook = readFileSync("docs/runbook.md", "utf8");
+const [takeAway = "", ...otherSql] = blocksOf(runbook, "sql");
+
+const parcels = { name: "parcels", version: 2, filterFields: ["kind"] };
+
+let store: TestStore;
+beforeEach(async () => {
+  store = await openStore();
+  await ensureViews(store.pool, allViews);
+  await acquireLeases(store.pool, uuidv7(), allViews, 60_000);
+  await ensureView(store.pool, parcels);
+});
+afterEach(() => closeStore(store));
+
+async function health() {
+  const worker = { state: "running", silentMs: 0, crashes: 0, subscriptions: [] } as const;
+  const view = () => ({ startedAtMs: 0, draining: false, worker });
+  const { status, subscriptions } = await createHealth(store.pool, view, Date.now).report();
+  const unwell = subscriptions.filter((each) => each.status !== "healthy");
+  return { status, unwell: unwell.map(({ name, state }) => [name, state]) };
+}
+
+/** Whatever of the view the database holds. */
+async function remains() {
+  const [row] = await store.sql`
+    select (select count(*)::int from varve.views where name = 'parcels') as views,
+      (select count(*)::int from varve.checkpoints where subscription = 'parcels') as checkpoints,
+      (select count(*)::int from varve.leases where subscription = 'parcels') as leases,
+      (select count(*)::int from varve.dead_letters where subscription = 'parcels') as letters,
+      (select count(*)::int from pg_class
+        where relnamespace = 'varve_views'::regnamespace and relname like 'parcels%') as relations`;
+  return { ...row };
+}
+
+test("view that nobody declares is gone without a trace when the runbook's statement has run", async () => {
+  await appendAll(store.pool, appendTo("a", 0));
+  const [lease] = await acquireLeases(store.pool, uuidv7(), [parcels], 60_000);
+  await applyProjection(store.pool, {
+    view: "parcels",
+    epoch: lease?.epoch ?? 0,
+    fromPosition: 0,
+    toPosition: 1,
+    events: 1,
+    changes: [{ key: "p-1", document: { kind: "small" }, firstPosition: 1, position: 1 }],
+    deadLetters: [{ key: "Thing-a", position: 1, errorCode: "upcast-failed" }],
+  });
+  await store.sql`update varve.leases set expires_at = now() where subscription = 'parcels'`;
+  expect(await health()).toEqual({ status: "unhealthy", unwell: [["parcels", "stopped"]] });
+
+  expect(otherSql).toEqual([]);
+  await store.sql.unsafe(takeAway.replace("'lending'", "'parcels'"));
+
+  const nothing = { views: 0, checkpoints: 0, leases: 0, letters: 0, relations: 0 };
+  expect(await remains()).toEqual(nothing);
+  expect(await health()).toEqual({ status: "healthy", unwell: [] });
+  expect(await brokenIn(store.database.url)).toEqual({});
+  expect(await ensureView(store.pool, parcels)).toBe(true);
+});
+
+test("nothing is taken away when the name in the runbook's statement is no view's", async () => {
+  const before = await remains();
+  const refused = await store.sql.unsafe(takeAway).catch(({ code }: { code: string }) => code);
+  expect(refused).toBe("P0002");
+  expect(await remains()).toEqual(before);
+});
