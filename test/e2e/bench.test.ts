@@ -141,7 +141,7 @@ test("bench says what it takes when a flag makes no sense", async () => {
         "stored, all",
     ],
     [2, "--seconds needs a number of seconds"],
-    [2, "--writers needs a whole number"],
+    [2, "--writers needs a whole number from 1 to 999999999"],
   ]);
 });
 
