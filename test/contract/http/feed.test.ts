@@ -27,6 +27,8 @@ const create = async (id: string): Promise<void> => {
 
 const open = (query = "", headers: Readonly<Record<string, string>> = {}) =>
   fetch(new URL(`/log${query}`, server.url), {
+    // After a feed the server lets its connection go soon: one that is used again may be just ending.
+    keepalive: false,
     headers: { Authorization: `Bearer ${app.fullKey}`, Accept: "text/event-stream", ...headers },
   });
 
