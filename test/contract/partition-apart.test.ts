@@ -1,5 +1,3 @@
-import { rmSync } from "node:fs";
-
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { readStream } from "#store/events.ts";
@@ -9,27 +7,21 @@ import { queries } from "#store/statements.ts";
 import {
   allRows,
   archive,
-  archiveFolder,
-  openTables,
   restore,
   settleThreeMonths,
+  closeArchives,
+  openArchives,
 } from "#test/support/archives.ts";
 import { holdOpen } from "#test/support/killed-verbs.ts";
-import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
+import type { TestStore } from "#test/support/store.ts";
 
 let store: TestStore;
 let direct: Pool;
 let folder: string;
 beforeEach(async () => {
-  store = await openStore();
-  direct = openTables(store.database.url);
-  folder = archiveFolder();
+  ({ store, direct, folder } = await openArchives());
 });
-afterEach(async () => {
-  await direct.close(1_000);
-  await closeStore(store);
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => closeArchives({ store, direct, folder }));
 
 const refusal = (work: Promise<unknown>): Promise<unknown> =>
   work.then(

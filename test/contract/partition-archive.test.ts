@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 
@@ -12,28 +12,22 @@ import { readAfter, readStream } from "#store/events.ts";
 import {
   allRows,
   archive,
-  archiveFolder,
-  openTables,
   restore,
   settleThreeMonths,
+  closeArchives,
+  openArchives,
 } from "#test/support/archives.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
 import { logFaults } from "#test/support/log-faults.ts";
-import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
+import type { TestStore } from "#test/support/store.ts";
 
 let store: TestStore;
 let direct: Pool;
 let folder: string;
 beforeEach(async () => {
-  store = await openStore();
-  direct = openTables(store.database.url);
-  folder = archiveFolder();
+  ({ store, direct, folder } = await openArchives());
 });
-afterEach(async () => {
-  await direct.close(1_000);
-  await closeStore(store);
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => closeArchives({ store, direct, folder }));
 
 const refusal = (work: Promise<unknown>): Promise<unknown> =>
   work.then(

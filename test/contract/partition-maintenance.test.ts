@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
@@ -11,30 +11,24 @@ import type { Pool } from "#store/pool.ts";
 import { createMaintenance, type MaintenanceOptions } from "#subscription/maintenance.ts";
 import {
   allRows,
-  archiveFolder,
-  openTables,
   restore,
   settleThreeMonths,
+  closeArchives,
+  openArchives,
 } from "#test/support/archives.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
 import { forgetMonth, settleMonth } from "#test/support/months.ts";
 import { openSql } from "#test/support/pools.ts";
-import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
+import type { TestStore } from "#test/support/store.ts";
 import { until } from "#test/until.ts";
 
 let store: TestStore;
 let direct: Pool;
 let folder: string;
 beforeEach(async () => {
-  store = await openStore();
-  direct = openTables(store.database.url);
-  folder = archiveFolder();
+  ({ store, direct, folder } = await openArchives());
 });
-afterEach(async () => {
-  await direct.close(1_000);
-  await closeStore(store);
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => closeArchives({ store, direct, folder }));
 
 /** The upkeep of one instance, and the lines of its log that somebody should read. */
 function upkeep(changed: Partial<MaintenanceOptions> = {}, clock: Clock = monotonicMs) {

@@ -10,26 +10,20 @@ import type { Pool } from "#store/pool.ts";
 import {
   allRows,
   archive,
-  archiveFolder,
-  openTables,
   restore,
   settleThreeMonths,
+  closeArchives,
+  openArchives,
 } from "#test/support/archives.ts";
-import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
+import type { TestStore } from "#test/support/store.ts";
 
 let store: TestStore;
 let direct: Pool;
 let folder: string;
 beforeEach(async () => {
-  store = await openStore();
-  direct = openTables(store.database.url);
-  folder = archiveFolder();
+  ({ store, direct, folder } = await openArchives());
 });
-afterEach(async () => {
-  await direct.close(1_000);
-  await closeStore(store);
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => closeArchives({ store, direct, folder }));
 
 /** The code, and the message without the folder. */
 const outcomeOf = (work: Promise<unknown>): Promise<unknown> =>

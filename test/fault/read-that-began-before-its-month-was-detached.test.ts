@@ -1,26 +1,18 @@
-import { rmSync } from "node:fs";
-
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import type { Pool } from "#store/pool.ts";
-import { archive, archiveFolder, openTables, settleThreeMonths } from "#test/support/archives.ts";
+import { archive, settleThreeMonths, closeArchives, openArchives } from "#test/support/archives.ts";
 import { holdOpen } from "#test/support/killed-verbs.ts";
-import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
+import type { TestStore } from "#test/support/store.ts";
 import { until } from "#test/until.ts";
 
 let store: TestStore;
 let direct: Pool;
 let folder: string;
 beforeEach(async () => {
-  store = await openStore();
-  direct = openTables(store.database.url);
-  folder = archiveFolder();
+  ({ store, direct, folder } = await openArchives());
 });
-afterEach(async () => {
-  await direct.close(1_000);
-  await closeStore(store);
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => closeArchives({ store, direct, folder }));
 
 /** What a read finds that has its snapshot, waits, and looks at the events only then. */
 const readLate = (end: string): Promise<unknown> =>

@@ -1,5 +1,3 @@
-import { rmSync } from "node:fs";
-
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { defineView, type View } from "#domain/decider.ts";
@@ -7,14 +5,14 @@ import type { LogFields, Logger } from "#kernel/log.ts";
 import type { Pool } from "#store/pool.ts";
 import {
   archive,
-  archiveFolder,
-  openTables,
   restore,
   settleThreeMonths,
+  closeArchives,
+  openArchives,
 } from "#test/support/archives.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
 import { ensureViews, startLoop } from "#test/support/loops.ts";
-import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
+import type { TestStore } from "#test/support/store.ts";
 import { until } from "#test/until.ts";
 
 const counting = (name: string): View =>
@@ -34,15 +32,9 @@ let store: TestStore;
 let direct: Pool;
 let folder: string;
 beforeEach(async () => {
-  store = await openStore();
-  direct = openTables(store.database.url);
-  folder = archiveFolder();
+  ({ store, direct, folder } = await openArchives());
 });
-afterEach(async () => {
-  await direct.close(1_000);
-  await closeStore(store);
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => closeArchives({ store, direct, folder }));
 
 test("view says which month it needs, the others go on, and it goes on once it is restored", async () => {
   const { pool, sql } = store;

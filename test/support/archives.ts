@@ -1,4 +1,4 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -11,12 +11,31 @@ import { tablePoolOptions } from "#store/partitions/tables.ts";
 import { openPool, type Pool } from "#store/pool.ts";
 
 import { settleMonth } from "./months.ts";
+import { closeStore, openStore, type TestStore } from "./store.ts";
 
 /** A folder for archives of one test. */
 export const archiveFolder = (): string => mkdtempSync(join(tmpdir(), "varve-archive-"));
 
 /** A pool as `varve partitions` has one. To be closed by the caller. */
 export const openTables = (url: string): Pool => openPool(tablePoolOptions({ url, ssl: false }));
+
+/** A store with what archiving needs: the owner's pool and a folder. */
+export type TestArchives = {
+  readonly store: TestStore;
+  readonly direct: Pool;
+  readonly folder: string;
+};
+
+export async function openArchives(): Promise<TestArchives> {
+  const store = await openStore();
+  return { store, direct: openTables(store.database.url), folder: archiveFolder() };
+}
+
+export async function closeArchives({ store, direct, folder }: TestArchives): Promise<void> {
+  await direct.close(1_000);
+  await closeStore(store);
+  rmSync(folder, { recursive: true, force: true });
+}
 
 /** Numbers past 2^53, kept zeros, names out of order, text that JSON must escape. */
 const awkward = `{"z": 1, "aa": 9007199254740993.10, "text": "line\\nend \\u2028 \\"quoted\\" 🦕 é",
