@@ -6,15 +6,14 @@ import type { Loaded } from "#command/load.ts";
 import type { StatesOptions } from "#command/states.ts";
 import { limits } from "#kernel/limits.ts";
 import type { Keyring } from "#pii/keyring.ts";
-import { createGroupCommit, type GroupCommit } from "#store/group-commit.ts";
+import type { GroupCommit } from "#store/group-commit.ts";
 import type { Pool } from "#store/pool.ts";
 import { assertNothingLeftOpen, type TestDatabase } from "#test/database.ts";
 import { add, counters, countersOf, take } from "#test/support/counters.ts";
-import { openTestKeyring } from "#test/support/keyrings.ts";
 import { logFaults } from "#test/support/log-faults.ts";
+import { closeCommandStore, openCommandStore } from "#test/support/command-store.ts";
 import { openHandler } from "#test/support/orders.ts";
 import { openTestStates } from "#test/support/states.ts";
-import { closeStore, openStore } from "#test/support/store.ts";
 
 let database: TestDatabase;
 let pool: Pool;
@@ -22,18 +21,13 @@ let sql: postgres.Sql;
 let keyring: Keyring;
 let groupCommit: GroupCommit;
 beforeAll(async () => {
-  ({ database, pool, sql } = await openStore());
-  keyring = await openTestKeyring(pool);
-  groupCommit = createGroupCommit(pool);
+  ({ database, pool, sql, keyring, groupCommit } = await openCommandStore());
 });
 afterEach(async () => {
   expect(await logFaults(sql)).toEqual([]);
   await assertNothingLeftOpen(database.url);
 });
-afterAll(async () => {
-  await groupCommit.drain();
-  await closeStore({ database, pool, sql });
-});
+afterAll(() => closeCommandStore({ database, pool, sql, keyring, groupCommit }));
 
 /** An instance with a memory of its own, and the statements that it sent to load. */
 function instance(changed: Partial<StatesOptions> = {}, commit = groupCommit) {
