@@ -117,7 +117,7 @@ const sameResult = (first: Sent["outcome"], second: Sent["outcome"]): boolean =>
 
 type Place = { readonly position: number; readonly version: number; readonly stream: string };
 
-/** Position and version that the append must have; undefined if it must not be stored, null for either. */
+/** Where the append must stand event by event; undefined: it must not; null: it may or may not. */
 function expectedPlaces({ append, outcome }: Sent): readonly Place[] | undefined | null {
   if (typeof outcome === "string") return outcome === "outcome-unknown" ? null : undefined;
   if (outcome.outcome === "conflict" || outcome.outcome === "replayed") return undefined;
