@@ -1,5 +1,9 @@
 import { parseArgs } from "node:util";
 
+import { aggregates } from "#domain/registry.ts";
+
+import { viewFingerprints } from "./fingerprints.ts";
+
 /**
  * `bun run build [--target bun-linux-arm64] [--outfile path]`: one binary with the runtime, the
  * worker, the SQL text and the command line in it, `dist/varve`.
@@ -8,6 +12,8 @@ import { parseArgs } from "node:util";
  * entry points are laid side by side at the root of the binary's file system, where
  * `new URL("./worker.ts", import.meta.url)` of the bundled supervisor looks: with the folders kept,
  * it would not be found there (`ModuleNotFound`, at the first start of the worker).
+ *
+ * The fingerprints of views are computed here, where the sources are.
  */
 const entryPoints = ["src/main.ts", "src/subscription/worker.ts"];
 
@@ -20,10 +26,16 @@ const { values } = parseArgs({
 
 const manifest = (await Bun.file("package.json").json()) as { readonly version: string };
 
+const fingerprints = Object.fromEntries(await viewFingerprints(aggregates));
+
 const built = await Bun.build({
   entrypoints: entryPoints,
   naming: { entry: "[name].[ext]" },
-  define: { VARVE_VERSION: JSON.stringify(manifest.version) },
+  define: {
+    VARVE_VERSION: JSON.stringify(manifest.version),
+    // Text that holds JSON, so that the binary can tell at build time that it is there.
+    VARVE_VIEW_FINGERPRINTS: JSON.stringify(JSON.stringify(fingerprints)),
+  },
   compile: {
     outfile: values.outfile,
     ...(values.target === undefined ? {} : { target: values.target as Bun.Build.CompileTarget }),
