@@ -2,10 +2,11 @@
 
 FROM oven/bun:1.4.5-debian AS build
 WORKDIR /build
-# Production packages alone: what the build does not need cannot end up in the binary. The embedded
-# Postgres is optional, and no container wants a second database inside.
+# Not for production alone: that would leave out the optional client of NATS, and the bundler takes
+# no more than what is imported anyway. The embedded Postgres is optional as well, and no container
+# wants a second database inside.
 COPY package.json bun.lock bunfig.toml ./
-RUN bun install --frozen-lockfile --production --omit=optional
+RUN bun install --frozen-lockfile --omit=optional
 COPY tsconfig.json ./
 COPY sql ./sql
 COPY src ./src

@@ -27,21 +27,26 @@ import { migrationTarget, openDatabase, poolOptions } from "#ops/database.ts";
 import { developmentAccess } from "#ops/development-access.ts";
 import { developmentDirectory } from "#ops/development-database.ts";
 import { keysOf } from "#ops/development-keys.ts";
+import { viewFingerprints } from "#ops/fingerprints.ts";
 import { openKeyring } from "#ops/open-keyring.ts";
 import { version } from "#ops/version.ts";
 import { welcome } from "#ops/welcome.ts";
 import type { Keyring } from "#pii/keyring.ts";
 import { createHealth } from "#query/health.ts";
 import { createLogReader } from "#query/log.ts";
+import { createOperations } from "#query/operations.ts";
+import { createProofReader } from "#query/proof.ts";
 import { createQueryReader } from "#query/read.ts";
 import { createStreamReader } from "#query/streams.ts";
 import { createApiKeyLookup } from "#store/api-keys.ts";
-import { ensureView } from "#store/documents.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
 import { assertMigrated, migrate } from "#store/migrate.ts";
 import { tablePoolOptions } from "#store/partitions/tables.ts";
 import { openPool, type Pool } from "#store/pool.ts";
 import { assertUnpooled } from "#store/pooler.ts";
+import { checkSubscriptions, declareSubscriptions } from "#subscription/declare.ts";
+import { createErrorHooks } from "#subscription/hooks.ts";
+import { assertTargets } from "#subscription/delivery/targets.ts";
 import type { WorkerOptions } from "#subscription/messages.ts";
 import { superviseWorker } from "#subscription/supervisor.ts";
 import { openLog, type ProcessLogger } from "#telemetry/log.ts";
@@ -56,13 +61,18 @@ const OUTPUT_GRACE_MS = 250;
 const EXIT_RESERVE_MS = 2_000;
 
 /** What the worker thread is told. */
-const workerOptions = (config: Config, database: DatabaseConfig): WorkerOptions => ({
+const workerOptions = (
+  config: Config,
+  database: DatabaseConfig,
+  declared: Pick<WorkerOptions, "fingerprints" | "variables" | "keys">,
+): Omit<WorkerOptions, "marks" | "suspects"> => ({
+  ...declared,
   pool: poolOptions(database, {
     name: "worker",
     size: connectionShares(database.poolSize).worker,
   }),
-  batchSize: config.subscription.batchSize,
-  continueOnError: config.subscription.continueOnError,
+  subscriptions: config.subscription,
+  delivery: config.delivery,
   maintenance: { ...config.partitions, direct: tablePoolOptions(migrationTarget(database)) },
 });
 
@@ -78,16 +88,25 @@ function openPools(database: DatabaseConfig) {
   };
 }
 
-/** The database as this program needs it: migrated, with a table for every view. */
-async function prepareDatabase(database: DatabaseConfig, production: boolean, pool: Pool) {
+/** The database as this program needs it: migrated, with rows for every subscription. */
+async function prepareDatabase(config: Config, database: DatabaseConfig, pool: Pool) {
   const target = migrationTarget(database);
-  if (production) await assertMigrated(target);
-  else await migrate(target);
+  const [fingerprints] = await Promise.all([
+    viewFingerprints(aggregates),
+    config.production ? assertMigrated(target) : migrate(target),
+  ]);
   if (database.prepare) await assertUnpooled(pool);
-  for (const { name, version: viewVersion, list } of aggregates.flatMap(({ views }) => views)) {
-    const filterFields = Object.values(list?.filters ?? {}).map(({ field }) => field);
-    await ensureView(pool, { name, version: viewVersion, filterFields });
-  }
+  const { delivery, subscription: defaults } = config;
+  const { targets } = delivery;
+  await declareSubscriptions(pool, { aggregates, targets, fingerprints, defaults });
+  return fingerprints;
+}
+
+/** Who hears of failures of subscriptions; more hooks may be added here, or later on. */
+function openHooks(log: ProcessLogger, { meter }: ReturnType<typeof openMetrics>) {
+  const hooks = createErrorHooks(log);
+  hooks.onError(({ category }) => meter("varve.subscription.errors", 1, category));
+  return hooks;
 }
 
 /** Opens the port. Throws `configuration-invalid` where it cannot be had. */
@@ -109,11 +128,13 @@ function openAuthentication(pool: Pool): (token: string) => Promise<Principal | 
   };
 }
 
-/** What is read out, apart from health. */
+/** What is read out and operated, apart from health. */
 const openReaders = (pool: Pool, keyring: Keyring) => ({
   reader: createQueryReader(pool, keyring),
   streams: createStreamReader(pool),
   logReader: createLogReader(pool),
+  operations: createOperations(pool),
+  proofs: createProofReader(pool),
 });
 
 /** Waits until every request is answered, for as long as the shutdown can spare, then takes no more. */
@@ -127,17 +148,35 @@ async function finishRequests(server: ReturnType<typeof listen>, config: Config)
   await server.stop(true);
 }
 
+type Drainable = { readonly drain: (timeoutMs: number) => Promise<boolean> };
+
+/** Lets what is behind the requests end, all of it within the same time. */
+async function drainWork(
+  log: ProcessLogger,
+  timeoutMs: number,
+  parts: Readonly<Record<string, Drainable>>,
+): Promise<void> {
+  const ends = Object.entries(parts).map(async ([part, { drain }]) => {
+    if (!(await drain(timeoutMs))) log.warn({}, `${part} did not drain in time`);
+  });
+  await Promise.all(ends);
+}
+
 /** Starts everything, and resolves with the way to stop it. */
 async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   const startedAtMs = Date.now();
   const draining = new AbortController();
-  const metrics = openMetrics();
+  const variables = checkSubscriptions(aggregates, config.subscription, process.env);
+  const metrics = openMetrics(() => health.gauges());
+  const hooks = openHooks(log, metrics);
+  await assertTargets(config.delivery.targets);
   const opened = await openDatabase(config.database, log);
   const database = opened.config;
   const { pool, queryPool, healthPool } = openPools(database);
 
-  await prepareDatabase(database, config.production, pool);
-  const keyring = await openKeyring(await keysOf(config), pool);
+  const fingerprints = await prepareDatabase(config, database, pool);
+  const keys = await keysOf(config);
+  const keyring = await openKeyring(keys, pool);
   const groupCommit = createGroupCommit(pool);
   const states = createStates({ ...config.snapshot, pool, meter: metrics.meter, log });
   const health = createHealth(
@@ -147,8 +186,7 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   );
   const readers = openReaders(queryPool, keyring);
   const hint = (position: number): void => {
-    worker.hint(position);
-    readers.logReader.hint(position);
+    for (const follower of [worker, readers.logReader]) follower.hint(position);
   };
   const app = createApp({
     aggregates,
@@ -172,10 +210,12 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
   // After the port, since a start that fails on it must not hold leases; before any request, since
   // none is handled until this function waits.
   const worker = superviseWorker({
-    worker: workerOptions(config, database),
+    worker: workerOptions(config, database, { fingerprints, variables, keys }),
     clock: monotonicMs,
     log: log.child({ thread: "worker" }),
     onGivenUp: giveUp,
+    onFailure: hooks.tell,
+    onMoved: readers.reader.hint,
   });
   log.info({ port: server.port }, "serving");
   if (key !== undefined) welcome(server.url, key);
@@ -185,12 +225,7 @@ async function start(config: Config, log: ProcessLogger, giveUp: () => void) {
     log.info({}, "draining");
     await finishRequests(server, config);
     await groupCommit.drain();
-    const [stored, drained] = await Promise.all([
-      states.drain(config.drainTimeoutMs),
-      worker.drain(config.drainTimeoutMs),
-    ]);
-    if (!stored) log.warn({}, "snapshots were not stored in time");
-    if (!drained) log.warn({}, "the worker did not drain in time");
+    await drainWork(log, config.drainTimeoutMs, { snapshots: states, "the worker": worker });
     await Promise.all([pool, queryPool, healthPool].map((one) => one.close(limits.beatMs)));
     await opened.release();
     log.info({}, "drained");

@@ -15,24 +15,23 @@ import { createStates } from "#command/states.ts";
 import { aggregates } from "#domain/registry.ts";
 import { createApp } from "#http/app.ts";
 import type { AppDependencies } from "#http/dependencies.ts";
-import { uuidv7 } from "#kernel/ids.ts";
 import { openKeyring } from "#ops/open-keyring.ts";
 import { createHealth } from "#query/health.ts";
 import { createLogReader } from "#query/log.ts";
+import { createOperations } from "#query/operations.ts";
+import { createProofReader } from "#query/proof.ts";
 import { createQueryReader } from "#query/read.ts";
 import { createStreamReader } from "#query/streams.ts";
 import { createApiKey, createApiKeyLookup, mintApiKey } from "#store/api-keys.ts";
-import { ensureView } from "#store/documents.ts";
 import { readAfter, type StoredEvent } from "#store/events.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
 import { openPool, type Pool } from "#store/pool.ts";
-import { eventTypesOf } from "#domain/upcast.ts";
-import { createLoop } from "#subscription/loop.ts";
 import { openLog } from "#telemetry/log.ts";
 import { openMetrics } from "#telemetry/metrics.ts";
 import { inSpan, traceparent } from "#telemetry/trace.ts";
 
 import { freshDatabase } from "./database.ts";
+import { allViews, ensureViews, startLoop } from "./support/loops.ts";
 import { until } from "./until.ts";
 
 const keyText = (byte: number): string => new Uint8Array(32).fill(byte).toBase64();
@@ -55,13 +54,6 @@ const poolOf = (url: string, name: string, size: number): Pool =>
     ssl: false,
   });
 
-async function openViews(pool: Pool): Promise<void> {
-  for (const { name, version, list } of aggregates.flatMap(({ views }) => views)) {
-    const filterFields = Object.values(list?.filters ?? {}).map(({ field }) => field);
-    await ensureView(pool, { name, version, filterFields });
-  }
-}
-
 const eventCount = { name: "count_events", text: "select count(*) as events from varve.events" };
 const slowest = {
   name: "slowest_checkpoint",
@@ -70,12 +62,19 @@ const slowest = {
 
 export type TestApp = Awaited<ReturnType<typeof openTestApp>>;
 
-/** Starts it; `replaced` stands in for dependencies whose failure a test is about. */
-export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
-  const database = await freshDatabase();
-  const pool = poolOf(database.url, "main", 6);
-  const workerPool = poolOf(database.url, "worker", 3);
-  await openViews(pool);
+/**
+ * Starts it; `replaced` stands in for dependencies whose failure a test is about. One that is opened
+ * beside another is a second instance on its database, without a worker; it is closed first.
+ */
+export async function openTestApp(
+  replaced: Partial<AppDependencies> = {},
+  beside?: { readonly url: string },
+) {
+  const own = beside === undefined ? await freshDatabase() : undefined;
+  const url = own?.url ?? beside?.url ?? "";
+  const pool = poolOf(url, "main", 6);
+  const workerPool = poolOf(url, "worker", 3);
+  await ensureViews(pool, allViews);
   const keyring = await openKeyring(keys, pool);
   const groupCommit = createGroupCommit(pool);
 
@@ -88,18 +87,7 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
   const settings = { mode: "sync", threshold: 100, heldMax: 1_000 } as const;
   const states = createStates({ ...settings, pool, meter: metrics.meter, log });
 
-  const views = aggregates.flatMap((aggregate) => aggregate.views);
-  const loop = createLoop({
-    pool: workerPool,
-    owner: uuidv7(),
-    views,
-    eventTypes: eventTypesOf(aggregates),
-    batchSize: 100,
-    continueOnError: true,
-    clock: Date.now,
-    log,
-  });
-  const running = loop.run();
+  const loop = own && startLoop({ pool: workerPool, views: allViews, log });
   const findApiKey = createApiKeyLookup(pool);
   const startedAtMs = Date.now();
   const health = createHealth(
@@ -107,18 +95,13 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
     () => ({
       startedAtMs,
       draining: false,
-      worker: {
-        state: "running",
-        silentMs: 0,
-        crashes: 0,
-        subscriptions: loop.report(),
-      },
+      worker: { state: "running", silentMs: 0, crashes: 0 },
     }),
     Date.now,
   );
   const logReader = createLogReader(pool);
   const onAppended = (position: number): void => {
-    loop.wake();
+    loop?.wake();
     logReader.hint(position);
   };
   const dependencies: AppDependencies = {
@@ -127,6 +110,8 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
     reader: createQueryReader(pool, keyring),
     streams: createStreamReader(pool),
     logReader,
+    operations: createOperations(pool),
+    proofs: createProofReader(pool),
     authenticate: async (token) => {
       const found = await findApiKey(token);
       return found === undefined ? undefined : { id: `key:${found.keyId}`, scopes: found.scopes };
@@ -155,7 +140,9 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
 
   return {
     app,
-    url: database.url,
+    url,
+    pool,
+    keyring,
     dependencies,
     keyWith,
     fullKey,
@@ -184,14 +171,15 @@ export async function openTestApp(replaced: Partial<AppDependencies> = {}) {
         const [row] = await pool.query<{ position: number }>(slowest, []);
         return (row?.position ?? 0) >= position;
       }),
+    /** Waits until the loop has come to its end: from then on no view moves. */
+    stopViews: async (): Promise<void> => loop?.stop(),
     logText: (): string => readFileSync(logFile, "utf8"),
     close: async (): Promise<void> => {
-      loop.drain();
-      await running;
+      await loop?.stop();
       await groupCommit.drain();
       await states.drain(1_000);
       await Promise.all([pool.close(1_000), workerPool.close(1_000)]);
-      await database.drop();
+      await own?.drop();
       closeSync(fd);
       rmSync(directory, { recursive: true });
     },

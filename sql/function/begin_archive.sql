@@ -41,6 +41,13 @@ begin
       slowest.subscription, slowest.position, layer.last_position);
   end if;
   if exists (
+    select from varve.dead_letters d
+      where d.state = 'waiting'
+        and d.position between layer.first_position and layer.last_position
+  ) then
+    return 'dead letters wait that need its events';
+  end if;
+  if exists (
     select from varve.idempotency i
       where i.created_at >= layer.lower_bound and i.created_at < layer.upper_bound
   ) then

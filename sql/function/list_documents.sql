@@ -3,8 +3,9 @@
 --     bytes;
 --   newest boolean: latest first document first, else ascending by key; after_position bigint and
 --   after_key text: where the page before ended, null for the first; max_documents integer
---   → one row: position (how far the view is), documents [{key, document, firstPosition, position}]
--- Index: (first_position), or the filter's own. Locks: none. Reads only. Fields and values are
+--   → one row: position (how far the view is, as far as the slowest of its partitions), documents
+--     [{key, document, firstPosition, position}]
+-- Index: (first_position), or the filter's own; checkpoints_pkey. Locks: none. Reads only. Fields and values are
 -- quoted, never spliced.
 create or replace function varve.list_documents(
   view_name text, filters jsonb, newest boolean, after_position bigint, after_key text,
@@ -32,8 +33,7 @@ begin
     conditions := conditions || format(' and d.key > %L', after_key);
   end if;
   execute format(
-    'select (select c.position from varve.checkpoints c
-               where c.subscription = %L and c.partition = 0),
+    'select (select min(c.position) from varve.checkpoints c where c.subscription = %L),
        coalesce((select jsonb_agg(jsonb_build_object(
          ''key'', p.key, ''document'', p.document,
          ''firstPosition'', p.first_position, ''position'', p.position)) from (

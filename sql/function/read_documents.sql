@@ -1,4 +1,5 @@
--- Documents of a view by key, with the position of the view at the same moment.
+-- Documents of a view by key, with how far the view is at the same moment: where it has several
+-- partitions, as far as the slowest of them.
 --   view_name text, keys text[]
 --   → one row: position, documents [{key, document, firstPosition, position}] of the keys that
 --     exist,
@@ -12,8 +13,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   execute format(
-    'select (select c.position from varve.checkpoints c
-               where c.subscription = $1 and c.partition = 0),
+    'select (select min(c.position) from varve.checkpoints c where c.subscription = $1),
        coalesce((select jsonb_agg(jsonb_build_object(
          ''key'', d.key, ''document'', d.document,
          ''firstPosition'', d.first_position, ''position'', d.position))

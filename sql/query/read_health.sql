@@ -1,7 +1,9 @@
 -- Reads what health tells of the database.
 --   $1 the application's clock: timestamptz → head bigint; settings, clock, partitions and
 --     subscriptions as jsonb; one row
--- Index: the head's, else tables of a handful of rows. Locks: none. Idempotent: reads only.
+-- What holders say of themselves is a renewal old at most, and goes with a lease that still lives.
+-- Index: events_YYYY_MM_position for the head and for the age of what lags, dead_letters_queue,
+-- else tables of a handful of rows. Locks: none. Idempotent: reads only.
 select
   h.position as head,
   jsonb_build_object(
@@ -56,35 +58,50 @@ select
     select coalesce(jsonb_agg(jsonb_build_object(
         'name', c.subscription,
         'partition', c.partition,
+        'kind', coalesce(s.kind, 'view'),
+        'role', v.role,
+        'paused', s.paused_at is not null,
+        'pauseReason', s.pause_reason,
         'position', c.position,
+        'atBarrier', coalesce(c.position >= c.barrier, false),
         'eventsProcessed', c.events_processed,
         'lastProgressAt', to_char(
           c.last_progress_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
         ),
         'stillSeconds', extract(epoch from clock_timestamp() - c.last_progress_at),
-        -- Of an event in an archive it is known that it is older than the end of its month.
-        'lagSeconds', case when c.position < h.position then (
-          select greatest(0, extract(epoch from clock_timestamp() - case
-              when p.state = 'attached'
-                then (select e.created_at from varve.read_after(c.position, 1) e)
-              else p.upper_bound
-            end))
-            from varve.event_partitions p
-            where p.first_position is not null
-              and (p.last_position is null or p.last_position > c.position)
-            order by p.lower_bound
-            limit 1
-        ) else 0 end,
-        'deadLetters', (
-          select count(*) from varve.dead_letters d
-            where d.subscription = c.subscription and d.partition = c.partition
-              and d.state = 'waiting'
-        ),
-        'leased', coalesce((
-          select l.expires_at > clock_timestamp() from varve.leases l
-            where l.subscription = c.subscription and l.partition = c.partition
-        ), false)
+        'lagSeconds', greatest(0, extract(epoch from clock_timestamp() - t.stored_at)),
+        'deadLetters', coalesce(d.letters, 0),
+        'proofFaults', coalesce(f.faults, 0),
+        -- An end more than an hour away was set while the clock was ahead: varve.acquire_leases.
+        'leased', coalesce(l.expires_at > clock_timestamp()
+          and l.expires_at <= clock_timestamp() + interval '1 hour', false),
+        'report', l.report,
+        'replacement', v.role = 'serving' and exists (
+          select from varve.views b
+            where b.view = v.view and b.role = 'building'
+              and (b.version, b.fingerprint) is distinct from (v.version, v.fingerprint)
+        )
       ) order by c.subscription, c.partition), '[]')
       from varve.checkpoints c
+      left join varve.subscriptions s on s.name = c.subscription
+      left join varve.views v on v.name = c.subscription
+      left join varve.leases l on l.subscription = c.subscription and l.partition = c.partition
+      left join varve.read_times_after(
+        array(select distinct b.position from varve.checkpoints b where b.position < h.position)
+      ) t on t.position = c.position
+      left join (
+        select w.subscription, w.partition, count(*) as letters
+          from varve.dead_letters w
+          where w.state = 'waiting'
+          group by w.subscription, w.partition
+      ) d on d.subscription = c.subscription and d.partition = c.partition
+      left join (
+        -- Those of a partition that is no more are told of the first.
+        select p.subscription, coalesce(k.partition, 0) as partition, count(*) as faults
+          from varve.proof_faults p
+          left join varve.checkpoints k
+            on k.subscription = p.subscription and k.partition = p.partition
+          group by 1, 2
+      ) f on f.subscription = c.subscription and f.partition = c.partition
   ) as subscriptions
 from varve.log_head() h;

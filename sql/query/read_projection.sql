@@ -1,12 +1,23 @@
--- Reads what a page of events meets: the documents that it changes, and which of its streams already
--- wait behind a dead letter of the view.
---   $1 view: text, $2 keys, $3 streams: text of JSON arrays of text
---   → documents: jsonb array as varve.read_documents has it; waiting: jsonb array of text; one row
--- Index: the view's primary key, checkpoints_pkey, dead_letters_waiting. Locks: none. Idempotent:
--- reads only.
+-- Reads what a page of events meets: the documents that it changes, and which of its documents and
+-- streams already wait behind a dead letter.
+--   $1 subscription: text, $2 keys of documents, $3 all keys that may wait, $4 streams: text of
+--   JSON arrays of text
+--   → documents: jsonb array of {key, document, firstPosition, position}; keys: jsonb array of
+--     {key, position} of the first letter of each that waits; streams: jsonb array of those that
+--     wait; one row
+-- Index: the view's primary key, dead_letters_queue. Locks: none. Idempotent: reads only.
 select d.documents, coalesce((
+    select jsonb_agg(w) from (
+      select l.key, min(l.position) as position from varve.dead_letters l
+        where l.subscription = $1 and l.kind = 'document' and l.state = 'waiting'
+          and l.key = any (array(select jsonb_array_elements_text($3::text::jsonb)))
+        group by l.key
+    ) w
+  ), '[]') as keys, coalesce((
     select jsonb_agg(distinct l.key) from varve.dead_letters l
-      where l.subscription = $1 and l.partition = 0 and l.state = 'waiting'
-        and l.key = any (array(select jsonb_array_elements_text($3::text::jsonb)))
-  ), '[]') as waiting
-  from varve.read_documents($1, array(select jsonb_array_elements_text($2::text::jsonb))) d;
+      where l.subscription = $1 and l.kind = 'stream' and l.state = 'waiting'
+        and l.key = any (array(select jsonb_array_elements_text($4::text::jsonb)))
+  ), '[]') as streams
+  from varve.read_kept_documents(
+    $1, array(select jsonb_array_elements_text($2::text::jsonb))
+  ) d (documents);

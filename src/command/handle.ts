@@ -32,6 +32,9 @@ import { createIdempotency } from "./idempotency.ts";
 import type { Loaded } from "./load.ts";
 import type { States } from "./states.ts";
 
+/** Events of one command: far above any sane decision, far below a statement's limits. */
+const EVENTS_PER_APPEND = 1_000;
+
 export type CommandRequest = {
   readonly aggregate: AnyAggregate;
   readonly aggregateId: string;
@@ -120,7 +123,7 @@ async function sealCommand(
 
 /** The decided events as they go to the store. Their payloads must fit their own schemas. */
 function newEvents(request: CommandRequest, decided: readonly DomainEvent[]): readonly NewEvent[] {
-  invariant(decided.length <= limits.eventsPerAppend, "a decision has too many events");
+  invariant(decided.length <= EVENTS_PER_APPEND, "a decision has too many events");
   return decided.map((event) => {
     const definition = request.aggregate.events[event.type];
     invariant(definition !== undefined, `event ${event.type} is not declared`);

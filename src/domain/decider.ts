@@ -3,6 +3,8 @@ import type { z } from "zod";
 import type { SealedFields } from "#kernel/personal.ts";
 import type { Result } from "#kernel/result.ts";
 
+import { assertPublications } from "./publications.ts";
+import type { Reactor, SubscriptionSettings } from "./subscription.ts";
 import { assertUpcasters } from "./upcast.ts";
 
 // The vocabulary in which a business is declared to the runtime.
@@ -151,6 +153,22 @@ export type View<Document = unknown, Event extends DomainEvent = DomainEvent> = 
   readonly personal?: { readonly [Field in FieldOf<Document>]?: SealedDocumentField };
   readonly byKey: boolean;
   readonly list?: ViewList<FieldOf<Document>>;
+  readonly settings?: SubscriptionSettings;
+};
+
+/** The fields of the payloads of a union of events. */
+type PayloadField<Event> =
+  Event extends DomainEvent<string, infer Payload> ? FieldOf<Payload> : never;
+
+/** Events that leave for another system, where one is configured under the name. */
+export type Publication<Event extends DomainEvent = DomainEvent> = {
+  /** That of the subscription and of the target: lower case, digits and hyphens. */
+  readonly name: string;
+  /** The event types that leave; others never do. */
+  readonly events: readonly Event["type"][];
+  /** Personal fields of payloads that the target receives opened; all others stay sealed. */
+  readonly opens?: readonly PayloadField<Event>[];
+  readonly settings?: SubscriptionSettings;
 };
 
 /**
@@ -180,6 +198,8 @@ export type Aggregate<
   readonly events: { readonly [Type in Event["type"]]: EventDefinition };
   readonly rejections: { readonly [Type in Rejection["type"]]: RejectionKind };
   readonly views: readonly View[];
+  readonly reactors?: readonly Reactor[];
+  readonly publications?: readonly Publication[];
   /** Absent: every load folds the whole stream. */
   readonly snapshot?: SnapshotDefinition<State>;
 };
@@ -223,7 +243,8 @@ export function defineEvent<
 
 /**
  * Checks the declaration against its own types, then forgets them. Throws a Defect where the
- * upcasters of an event are not those of the versions before it.
+ * upcasters of an event are not those of the versions before it, and where a publication wants what
+ * the aggregate does not declare.
  */
 export function defineAggregate<
   State,
@@ -231,11 +252,20 @@ export function defineAggregate<
   Event extends DomainEvent,
   Rejection extends { readonly type: string },
 >(aggregate: Aggregate<State, AnyCommand, Event, Rejection>): AnyAggregate {
-  assertUpcasters(aggregate.events);
-  return aggregate as unknown as AnyAggregate;
+  const forgotten = aggregate as unknown as AnyAggregate;
+  assertUpcasters(forgotten.events);
+  assertPublications(forgotten);
+  return forgotten;
 }
 
 /** Checks a view against its own document and event types, then forgets them. */
 export function defineView<Document, Event extends DomainEvent>(view: View<Document, Event>): View {
   return view as unknown as View;
+}
+
+/** Checks a publication against its own event types and their payloads, then forgets them. */
+export function definePublication<Event extends DomainEvent>(
+  publication: Publication<Event>,
+): Publication {
+  return publication;
 }

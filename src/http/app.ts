@@ -3,7 +3,7 @@
  *
  * What it is: an app of routes that follow from the aggregates' declarations (`commands.ts`,
  * `queries.ts`, `streams.ts`), that of the log (`log.ts`) and those of operators (`health.ts`,
- * `metrics.ts`), behind three steps that every request takes: it gets an id, a log line and safe
+ * `metrics.ts`, `subscriptions.ts`, `dead-letters.ts`, `proof.ts`), behind three steps that every request takes: it gets an id, a log line and safe
  * headers (`request.ts`); it is turned away while the process drains; and its caller must hold the
  * scope that its route declares (`routes.ts`, `authorise.ts`).
  *
@@ -23,9 +23,11 @@
  */
 import { Hono } from "hono";
 
+import { publicationsOf } from "#domain/publications.ts";
 import { invariant } from "#kernel/errors.ts";
 
 import { commandRoutes } from "./commands.ts";
+import { deadLetterRoutes } from "./dead-letters.ts";
 import type { AppDependencies } from "./dependencies.ts";
 import type { Edge, Step } from "./edge.ts";
 import { answerFailure } from "./failure.ts";
@@ -33,25 +35,31 @@ import { healthRoutes, isProbe } from "./health.ts";
 import { logRoutes } from "./log.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { problem } from "./problem.ts";
+import { proofRoutes } from "./proof.ts";
 import { queryRoutes } from "./queries.ts";
 import { observeRequest } from "./request.ts";
 import { addRoutes } from "./routes.ts";
 import { streamRoutes } from "./streams.ts";
+import { subscriptionRoutes } from "./subscriptions.ts";
 
 /** What can be a segment of a path as it stands. */
 const segmentForm = /^[a-z][a-z0-9-]*$/;
 
 function assertNames(aggregates: AppDependencies["aggregates"]): void {
   const views = aggregates.flatMap((aggregate) => aggregate.views.map(({ name }) => name));
+  // Both are subscriptions, and each has its checkpoint under its name.
+  const subscriptions = publicationsOf(aggregates)
+    .map(({ name }) => name)
+    .concat(views);
   const names = aggregates.map(({ name }) => name);
   const types = aggregates.map(({ type }) => type);
   // Views choose their events by type alone.
   const events = aggregates.flatMap((aggregate) => Object.keys(aggregate.events));
   const commands = aggregates.flatMap((aggregate) => Object.keys(aggregate.commands));
-  for (const name of [...names, ...views, ...commands]) {
+  for (const name of [...names, ...subscriptions, ...commands]) {
     invariant(segmentForm.test(name), `${name} cannot be a segment of a path`);
   }
-  for (const list of [names, types, events, views]) {
+  for (const list of [names, types, events, subscriptions]) {
     const again = list.find((name, index) => list.indexOf(name) < index);
     invariant(again === undefined, `${again} stands for two things`);
   }
@@ -74,9 +82,17 @@ export function createApp(dependencies: AppDependencies): Hono<Edge> {
   app.use(turnAway(dependencies.draining));
   addRoutes(
     app,
-    [healthRoutes, metricsRoutes, commandRoutes, queryRoutes, streamRoutes, logRoutes].flatMap(
-      (routesOf) => routesOf(dependencies),
-    ),
+    [
+      healthRoutes,
+      metricsRoutes,
+      commandRoutes,
+      queryRoutes,
+      streamRoutes,
+      logRoutes,
+      subscriptionRoutes,
+      deadLetterRoutes,
+      proofRoutes,
+    ].flatMap((routesOf) => routesOf(dependencies)),
     dependencies,
   );
   app.notFound((context) => problem(context, "not-found"));

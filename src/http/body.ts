@@ -1,13 +1,22 @@
 import { zValidator } from "@hono/zod-validator";
 import { bodyLimit } from "hono/body-limit";
 
-import type { CommandDefinition } from "#domain/decider.ts";
+import type { z } from "zod";
+
 import { limits } from "#kernel/limits.ts";
 
 import type { EdgeContext, Step } from "./edge.ts";
 import { pointerTo, schemaFaults, validationFailed } from "./faults.ts";
 import { textFaults } from "./json-text.ts";
 import { problem, type ProblemCode } from "./problem.ts";
+
+/** What a route takes as its body. */
+export type BodyDefinition = {
+  readonly body: z.ZodType;
+  readonly bodyBytesMax?: number;
+  /** None at all is as good as `{}`, whatever kind it is said to be. */
+  readonly mayBeEmpty?: boolean;
+};
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -57,15 +66,27 @@ function parse(bytes: Uint8Array): Parsed | ProblemCode {
 
 /** Reads the body as JSON: 415, 413, 400, then 422 for what no schema has to care about. */
 const readJson =
-  ({ body, bodyBytesMax = limits.bodyBytes }: CommandDefinition): Step =>
+  ({ body, bodyBytesMax = limits.bodyBytes, mayBeEmpty = false }: BodyDefinition): Step =>
   async (context, next) => {
-    const contentType = context.req.header("Content-Type") ?? "";
-    if (!isJson(contentType) || !isIdentity(context.req.header("Content-Encoding"))) {
+    const given = (value: unknown): void => {
+      // The validator asks for `json()`; this way it gets what was parsed already.
+      context.req.json = <Value>() => Promise.resolve(value as Value);
+    };
+    const isOurs =
+      isJson(context.req.header("Content-Type") ?? "") &&
+      isIdentity(context.req.header("Content-Encoding"));
+    const refusal = (): Response => {
       const headers = { "Accept-Post": "application/json" };
       return problem(context, "unsupported-media-type", { headers });
-    }
+    };
+    if (!isOurs && !mayBeEmpty) return refusal();
     const bytes = await bodyBytes(context, bodyBytesMax);
     if (bytes instanceof Response) return bytes;
+    if (mayBeEmpty && bytes.byteLength === 0) {
+      given({});
+      return next();
+    }
+    if (!isOurs) return refusal();
     const parsed = parse(bytes);
     if (typeof parsed === "string") return problem(context, parsed);
     const faults = textFaults(parsed.text);
@@ -76,13 +97,12 @@ const readJson =
       }));
       return validationFailed(context, "body", pointed);
     }
-    // The validator asks for `json()`; this way it gets what was parsed already.
-    context.req.json = <Value>() => Promise.resolve(parsed.value as Value);
+    given(parsed.value);
     return next();
   };
 
 /** The steps from bytes to a body that its schema accepts, found by `validBody`. */
-export const bodySteps = (definition: CommandDefinition): readonly Step[] => [
+export const bodySteps = (definition: BodyDefinition): readonly Step[] => [
   readJson(definition),
   zValidator("json", definition.body, (result, context) => {
     if (result.success) return undefined;

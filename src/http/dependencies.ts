@@ -3,6 +3,8 @@ import type { AnyAggregate } from "#domain/decider.ts";
 import type { Clock } from "#kernel/clock.ts";
 import type { Logger } from "#kernel/log.ts";
 import type { LogReader } from "#query/log.ts";
+import type { Operations } from "#query/operations.ts";
+import type { ProofReader } from "#query/proof.ts";
 import type { QueryReader } from "#query/read.ts";
 import type { StreamReader } from "#query/streams.ts";
 
@@ -18,6 +20,8 @@ export type AppDependencies = {
   readonly reader: QueryReader;
   readonly streams: StreamReader;
   readonly logReader: LogReader;
+  readonly operations: Operations;
+  readonly proofs: ProofReader;
   /** The caller of a bearer token, undefined for none. Throws VarveError of the store. */
   readonly authenticate: (token: string) => Promise<Principal | undefined>;
   readonly health: () => Promise<HealthReport>;

@@ -2,6 +2,8 @@ import type { Context, MiddlewareHandler } from "hono";
 
 import { invariant } from "#kernel/errors.ts";
 
+import type { Minimum } from "#query/wait.ts";
+
 import type { Principal } from "./dependencies.ts";
 
 /** What the edge knows of a request besides what the caller sent. */
@@ -14,6 +16,8 @@ export type Edge = {
     principal?: Principal;
     /** Asks again whether the caller holds the route's scope. */
     mayStill: () => Promise<boolean>;
+    /** How far the view of a query must be; unset where its caller does not say. */
+    minimum?: Minimum;
   };
 };
 

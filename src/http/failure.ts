@@ -17,14 +17,23 @@ export function tellFailure(log: Logger, error: unknown, fields: LogFields): Pro
   return code;
 }
 
+/** How far the view is, and, where there was no room to wait, that there was none. */
+function behind({ context }: VarveError): Particulars {
+  const { position, wanted, hasWaited } = context;
+  const fields = { position, wanted };
+  if (hasWaited !== false) return { fields };
+  return { fields, detail: "This instance lets no more queries wait for a view. Try again." };
+}
+
 /**
- * What a problem says beside its code: of archived months their names, and how they come back; of
+ * What a problem says beside its code: of a view how far it is; of archived months their names, and how they come back; of
  * events that are newer than this program, that the database is well.
  */
 function particularsOf(error: unknown): Particulars {
   if (isCode(error, "schema-behind")) {
     return { detail: "A newer release has stored what this needs. Try again until it answers." };
   }
+  if (isCode(error, "view-behind")) return behind(error);
   const named = isCode(error, "partition-archived") ? error.context["partition"] : undefined;
   if (typeof named !== "string") return {};
   const partitions = named.split(" ");

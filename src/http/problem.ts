@@ -23,6 +23,8 @@ type Kind = {
   readonly retryAfter?: number;
 };
 
+/** A view that is kept has moved on by then. */
+const MOMENT_S = 1;
 /** A replacement of a connection or a short failover is over by then. */
 const SOON_S = 2;
 /** This instance goes away; the platform has routed around it by then. */
@@ -89,6 +91,36 @@ export const problems = {
     title: "The events are archived",
     detail: "Events that this needs lie in months that have to be restored first.",
   },
+  "nothing-to-swap": {
+    status: 409,
+    title: "Nothing is being built",
+    detail: "Begin with rebuild, or release another definition of the view. Nothing was changed.",
+  },
+  "view-behind-serving": {
+    status: 409,
+    title: "What is built has not caught up",
+    detail: "It is not yet where the documents are that serve. Try again when it is.",
+  },
+  "nothing-to-roll-back": {
+    status: 409,
+    title: "There is no version before",
+    detail: "Only a version that served before the last swap can serve again.",
+  },
+  "view-being-built": {
+    status: 409,
+    title: "Another version is being built",
+    detail: "Swap it in, or drop it first: varve projections drop --building. Nothing was changed.",
+  },
+  "dead-letter-settled": {
+    status: 409,
+    title: "The letter does not wait any more",
+    detail: "It was resolved or discarded before.",
+  },
+  "dead-letter-behind": {
+    status: 409,
+    title: "The letter waits behind another",
+    detail: "It follows by itself, in order, once the letter headId is resolved or discarded.",
+  },
   "version-mismatch": {
     status: 412,
     title: "The version is another one",
@@ -133,6 +165,13 @@ export const problems = {
     detail: "Try again after the time of Retry-After, or read the log in pages.",
     retryAfter: ELSEWHERE_S,
   },
+  "view-behind": {
+    status: 503,
+    title: "The view is not so far",
+    detail:
+      "It has not reached the position of Varve-Min-Position in time. Try again, or wait longer: Prefer: wait=<seconds, up to 30>.",
+    retryAfter: MOMENT_S,
+  },
   "clock-ahead": {
     status: 503,
     title: "The database's clock is ahead",
@@ -162,6 +201,7 @@ export const failures: Readonly<Record<ErrorCode, Failure>> = {
   "outcome-unknown": ["outcome-unknown", "error"],
   "shutting-down": ["shutting-down", "none"],
   "clock-ahead": ["clock-ahead", "error"],
+  "view-behind": ["view-behind", "none"],
   // The next instance, the next minute or the next release can answer these.
   "partition-missing": ["database-unavailable", "error"],
   // It stays so until somebody restores the month.
@@ -185,6 +225,12 @@ export const failures: Readonly<Record<ErrorCode, Failure>> = {
   "archive-damaged": ["internal", "error"],
   "configuration-invalid": ["internal", "error"],
   "service-unavailable": ["internal", "error"],
+  // And these to the worker, whose failures no request waits for.
+  "dependency-unavailable": ["internal", "error"],
+  "delivery-failed": ["internal", "error"],
+  "delivery-refused": ["internal", "error"],
+  "handler-timeout": ["internal", "error"],
+  "handler-crashed": ["internal", "error"],
 };
 
 /** What one answer adds to its kind of problem. */

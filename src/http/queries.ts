@@ -8,15 +8,19 @@ import type { ListRequest, Viewer } from "#query/read.ts";
 import { holds } from "./authorise.ts";
 import type { AppDependencies } from "./dependencies.ts";
 import { type EdgeContext, principalOf } from "./edge.ts";
+import { takeMinimum } from "./minimum.ts";
 import { checkParameters, integerText, validParameters } from "./parameters.ts";
 import { checkId, idOf } from "./path.ts";
 import { alreadyHas, entityTag } from "./preconditions.ts";
 import { problem } from "./problem.ts";
 import type { Route } from "./routes.ts";
 
-const viewerOf = (context: EdgeContext): Viewer => ({
-  mayReadPersonal: holds(principalOf(context), "pii:read"),
-});
+/** Who looks, and how far the view must be for them. */
+function viewerOf(context: EdgeContext): Viewer {
+  const minimum = context.get("minimum");
+  const mayReadPersonal = holds(principalOf(context), "pii:read");
+  return { mayReadPersonal, ...(minimum === undefined ? {} : { minimum }) };
+}
 
 /** `GET /queries/{view}/{id}`: one document. */
 const documentRoute = ({ reader }: AppDependencies, view: View): Route => ({
@@ -96,11 +100,15 @@ function listRoute({ reader }: AppDependencies, view: View, list: ViewList): Rou
   };
 }
 
-/** The routes of every view, as it declares itself. */
+/** The routes of every view, as it declares itself; each takes a minimum. */
 export const queryRoutes = (dependencies: AppDependencies): readonly Route[] =>
   dependencies.aggregates
     .flatMap(({ views }) => views)
     .flatMap((view) => [
       ...(view.list === undefined ? [] : [listRoute(dependencies, view, view.list)]),
       ...(view.byKey ? [documentRoute(dependencies, view)] : []),
-    ]);
+    ])
+    .map(({ steps = [], ...route }) => ({
+      ...route,
+      steps: [...steps, takeMinimum(dependencies.draining)],
+    }));

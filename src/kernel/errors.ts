@@ -1,7 +1,6 @@
 /**
- * The kernel: the words that every room speaks. Results, errors, clocks, ids, limits, the log's
- * shape and the marks of personal data, and nothing that does anything. Its list of files is fixed
- * and small, so that nobody looks here for what belongs to a room.
+ * The kernel: the words that every room speaks, and nothing that does anything. Its list of files
+ * is fixed and small, so that nobody looks here for what belongs to a room.
  */
 
 /**
@@ -25,6 +24,9 @@ const codes = {
   "migration-edited": false,
   "configuration-invalid": false,
   "service-unavailable": true,
+  "dependency-unavailable": true,
+  "handler-timeout": true,
+  "handler-crashed": false,
   "key-missing": false,
   "master-key-unknown": true,
   "sealed-value-malformed": false,
@@ -32,7 +34,10 @@ const codes = {
   "sealed-value-tampered": false,
   "subject-erased": false,
   "lease-lost": true,
+  "view-behind": true,
   "database-refused": false,
+  "delivery-failed": true,
+  "delivery-refused": false,
 } as const;
 
 export type ErrorCode = keyof typeof codes;

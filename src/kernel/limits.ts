@@ -8,8 +8,6 @@ export const limits = {
   validationFaults: 50,
   /** A lost race is decided again this often before the caller hears of it (contract). */
   decideAttempts: 6,
-  /** Events of one command: far above any sane decision, far below a statement's limits. */
-  eventsPerAppend: 1_000,
   /** One group commit: 256 writers must fit, beyond it the gain is flat; one parameter to parse. */
   batchAppends: 512,
   batchBytes: 4 * 1024 * 1024,
@@ -28,15 +26,16 @@ export const limits = {
   lostReplyMs: 20_000,
   /** Calls waiting for a connection: what a pool can serve within its acquire time-out. */
   poolWaiters: 5_000,
-  /** Events in one read of a stream or of the log; documents in a page of a list (contract). */
+  /** Events in one read of a stream or of the log (contract). */
   readEvents: 1_000,
-  listDocuments: 200,
   /** Of one answer: bytes of its payloads, and positions looked at for types that may be rare. */
   pageBytes: 1024 * 1024,
   pagePositions: 10_000,
   /** Feeds at once, of a page each; and after how much silence a feed beats or is given up. */
   feeds: 100,
   feedBeatMs: 10_000,
+  /** Queries that wait for a view: one look may wake all to read, which a pool's queue must hold. */
+  viewWaits: 1_000,
   /** States held, and snapshots that wait, as JSON: the memory that they may cost; and one of them. */
   statesBytes: 32 * 1024 * 1024,
   snapshotBytes: 4 * 1024 * 1024,
@@ -55,9 +54,10 @@ export const limits = {
   /** Sleep between looks at the log, from just after news to long idle. */
   pollMsMin: 20,
   pollMsMax: 200,
-  /** A subscription's lease. Another instance takes over after this much silence. */
-  leaseMs: 4_000,
-  leaseRenewMs: 1_000,
+  /** A subscription's lease. Another instance takes over after this much silence, and within five
+   * seconds: the lease, the time until the other asks again, and its first page. */
+  leaseMs: 3_000,
+  leaseRenewMs: 700,
   /** The worker's sign of life, and the silence after which it is held for dead. */
   beatMs: 250,
   beatSilenceMs: 10_000,
@@ -65,9 +65,6 @@ export const limits = {
   backoffMsMin: 100,
   backoffMsMax: 5_000,
   outageBackoffMsMax: 1_000,
-  /** Worker crashes within the window after which the process gives up and exits. */
-  workerCrashes: 5,
-  workerCrashWindowMs: 60_000,
   /** The answer of a health route, whatever hangs behind it. */
   healthMs: 800,
 } as const;

@@ -1,12 +1,11 @@
 import { z } from "zod";
 
 /**
- * Which fields are personal data, said once in the schema that declares them.
- *
- * A personal field is an object that is sealed as one value when a command is accepted and travels
- * sealed ever after. `subject` names the field (of the body, else of the state) that holds the id
- * of the person. `label` is bound into the ciphertext. `clear` lists properties that are not
- * personal and that business rules may see. `index` lists properties searched by blind index.
+ * Which fields are personal data, said once in the schema that declares them. A personal field is
+ * an object that is sealed as one value when a command is accepted and travels sealed ever after.
+ * `subject` names the field (of the body, else of the state) that holds the id of the person.
+ * `label` is bound into the ciphertext. `clear` lists properties that are not personal and that
+ * business rules may see. `index` lists properties searched by blind index.
  */
 export type PersonalMark = {
   readonly subject: string;
@@ -66,8 +65,7 @@ export function personal<
 
 /** The mark of a schema, looking through `optional()`; undefined if it is not personal. */
 export function personalMark(schema: z.core.$ZodType): PersonalMark | undefined {
-  const inner = schema instanceof z.ZodOptional ? schema.unwrap() : schema;
-  return marks.get(inner);
+  return marks.get(schema instanceof z.ZodOptional ? schema.unwrap() : schema);
 }
 
 /** The personal fields of a body, in declared order. */

@@ -36,12 +36,15 @@ import { version } from "./version.ts";
 export const verbs: Verbs = {
   bench: async () => (await import("./bench/bench-verb.ts")).benchVerb,
   config: async () => (await import("./config-verb.ts")).configVerb,
+  "dead-letters": async () => (await import("./dead-letters-verb.ts")).deadLettersVerb,
   demo: async () => (await import("./demo/demo-verb.ts")).demoVerb,
   doctor: async () => (await import("./doctor-verb.ts")).doctorVerb,
   keys: async () => (await import("./keys-verb.ts")).keysVerb,
   migrate: async () => (await import("./migrate-verb.ts")).migrateVerb,
   partitions: async () => (await import("./partitions-verb.ts")).partitionsVerb,
+  projections: async () => (await import("./projections/projections-verb.ts")).projectionsVerb,
   snapshots: async () => (await import("./snapshots-verb.ts")).snapshotsVerb,
+  subscriptions: async () => (await import("./subscriptions-verb.ts")).subscriptionsVerb,
   verify: async () => (await import("./verify-verb.ts")).verifyVerb,
 };
 

@@ -1,5 +1,6 @@
 import { sslModeOf } from "#store/dial.ts";
 
+import { deliveryFaults } from "./config-delivery.ts";
 import { connectionsReserved, poolShare, poolSizeMin } from "./config-pool.ts";
 import type { VariableName, Variables } from "./config-schema.ts";
 
@@ -23,6 +24,7 @@ export function crossFaults(
     shareTooSmall(read),
     weakenedTls(read),
     uselessCertificates(read, faulty),
+    ...deliveryFaults(read, faulty),
   ];
   return found.filter((fault) => fault !== undefined).filter((fault) => !faulty.has(fault.name));
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 
 import { limits } from "#kernel/limits.ts";
 
+import { secretList, targetList, uriReference } from "./config-delivery.ts";
 import { poolSizeMin } from "./config-pool.ts";
 import {
   certificates,
@@ -24,7 +25,7 @@ export type VariableNotes = {
   /** What holds when the variable is not set, as text; absent for nothing. */
   readonly fallback?: string;
   /** How a value is shown: not at all, or without what is secret in it. */
-  readonly secret?: "all" | "password" | "ring";
+  readonly secret?: "all" | "password" | "ring" | "targets";
 };
 
 /** Notes of each variable's schema. */
@@ -134,27 +135,27 @@ export const environment = z.object({
   SUBSCRIPTION_MAX_IN_FLIGHT: given(
     whole(1, 100_000),
     "1000",
-    "events read but not yet written; at least SUBSCRIPTION_BATCH_SIZE (no effect yet)",
+    "events read and not yet in effect; at least SUBSCRIPTION_BATCH_SIZE",
   ),
   SUBSCRIPTION_CHECKPOINT_STRATEGY: given(
     choice("every_batch", "every_event", "periodic"),
     "every_batch",
-    "when documents and checkpoint are written: `every_batch`, `every_event`, `periodic` (no effect yet)",
+    "when effects and checkpoint are written: `every_batch`, `every_event`, `periodic` (each second)",
   ),
   SUBSCRIPTION_PROCESSING_TIMEOUT_MS: given(
     whole(1, waitMsMax),
     "30000",
-    "longest handling of one batch (no effect yet)",
+    "longest call of a reactor for one event",
   ),
   SUBSCRIPTION_BACKPRESSURE_THRESHOLD: given(
     fraction(true),
     "0.8",
-    "share of SUBSCRIPTION_MAX_IN_FLIGHT above which reading pauses (no effect yet)",
+    "share of SUBSCRIPTION_MAX_IN_FLIGHT above which reading pauses",
   ),
   SUBSCRIPTION_CONTINUE_ON_ERROR: given(
     flag(),
     "true",
-    "`true` puts an event that this program cannot read aside as a dead letter; `false` stops there",
+    "`true` puts an event that keeps failing aside as a dead letter; `false` stops in front of it",
   ),
 
   SNAPSHOT_THRESHOLD: given(whole(1, 1_000_000), "100", "events of a stream between snapshots"),
@@ -201,6 +202,22 @@ export const environment = z.object({
     signingKey(),
     "Ed25519 key that will sign receipts and the audit log, PKCS#8 in base64; required in production",
     { fallback: "made in `.varve/`", secret: "all" },
+  ),
+
+  DELIVERY_TARGETS: optional(
+    targetList(),
+    "where publications go: `name=url,…` of http, https, nats or tls; see docs/delivery.md",
+    { secret: "targets" },
+  ),
+  DELIVERY_SECRETS: optional(
+    secretList(),
+    "what webhooks are signed with: `name:whsec_base64,…`, several of a name to change over",
+    { secret: "ring" },
+  ),
+  DELIVERY_SOURCE: optional(
+    uriReference(),
+    "`source` of events that leave; the name of this service to others",
+    { fallback: "`urn:varve:` and OTEL_SERVICE_NAME" },
   ),
 
   JWT_JWKS_URL: optional(

@@ -1,4 +1,5 @@
 import type { Config, Environment } from "./config.ts";
+import { targetPairs, targetUrl } from "./config-delivery.ts";
 import { environment, type VariableName, variableNotes } from "./config-schema.ts";
 import { connection, keyRingIds } from "./config-values.ts";
 
@@ -52,7 +53,7 @@ type NamedNotes = {
   readonly name: VariableName;
   readonly description: string;
   readonly fallback: string;
-  readonly secret: "all" | "password" | "ring" | undefined;
+  readonly secret: "all" | "password" | "ring" | "targets" | undefined;
 };
 
 const variables = (): readonly NamedNotes[] =>
@@ -69,7 +70,11 @@ const variables = (): readonly NamedNotes[] =>
 function masked(text: string, secret: NamedNotes["secret"]): string {
   if (secret === undefined)
     return text.includes("\n") ? `${text.slice(0, text.indexOf("\n"))} …` : text;
-  if (secret === "password") return maskedUrl(text);
+  if (secret === "password") return maskedUrl(connection(text));
+  if (secret === "targets") {
+    const pairs = targetPairs(text);
+    return pairs.map(({ name, value }) => `${name}=${maskedUrl(targetUrl(value))}`).join(",");
+  }
   return secret === "ring"
     ? keyRingIds(text)
         .map((id) => `${id}:${mask}`)
@@ -77,11 +82,14 @@ function masked(text: string, secret: NamedNotes["secret"]): string {
     : mask;
 }
 
-/** Server and database alone: a password may stand before the host as well as in the query. */
-function maskedUrl(text: string): string {
-  const url = connection(text);
+/**
+ * Server and path alone: a password may stand before the host as well as in the query, and what
+ * stands there alone is a user of a database and a secret of NATS.
+ */
+function maskedUrl(url: URL | undefined): string {
   if (url === undefined) return mask;
-  const user =
-    url.username === "" ? "" : `${url.username}${url.password === "" ? "" : `:${mask}`}@`;
+  const isToken = url.password === "" && /^(?:nats|tls):$/.test(url.protocol);
+  const password = url.password === "" ? "" : `:${mask}`;
+  const user = url.username === "" ? "" : `${isToken ? mask : url.username}${password}@`;
   return `${url.protocol}//${user}${url.host}${url.pathname}${url.search === "" ? "" : "?…"}`;
 }

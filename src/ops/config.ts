@@ -1,7 +1,9 @@
 import { VarveError } from "#kernel/errors.ts";
+import type { TargetConfig } from "#subscription/delivery/target.ts";
 import { accept, refuse, type Result } from "#kernel/result.ts";
 
 import { type ConfigFault, crossFaults, type ReadVariables } from "./config-checks.ts";
+import { toTargets } from "./config-delivery.ts";
 import { poolSize } from "./config-pool.ts";
 import { environment, type VariableName, type Variables } from "./config-schema.ts";
 
@@ -17,7 +19,8 @@ import { environment, type VariableName, type Variables } from "./config-schema.
  * message repeats a value, since a secret may stand in the wrong variable. An empty variable counts
  * as not set. A number means what it says: no sign, exponent, hex or space is taken for one.
  *
- * What it relies on. On nothing but the given environment: no file, no clock, no network.
+ * What it relies on. On nothing but the given environment and the publications that the domain
+ * declares: no file, no clock, no network.
  *
  * How it fails. `loadConfig` refuses with the faults; `requireConfig` throws
  * `configuration-invalid`, which ends the process with exit code 78.
@@ -44,6 +47,7 @@ export type Config = {
   };
   readonly partitions: PartitionConfig;
   readonly keys: KeyTexts;
+  readonly delivery: DeliveryConfig;
   /** Undefined: only API keys are accepted. */
   readonly tokens: TokenConfig | undefined;
   readonly telemetry: TelemetryConfig;
@@ -68,7 +72,7 @@ export type DatabaseConfig = {
 
 export type SubscriptionConfig = {
   readonly batchSize: number;
-  readonly inFlightMax: number;
+  readonly maxInFlight: number;
   readonly checkpointStrategy: Variables["SUBSCRIPTION_CHECKPOINT_STRATEGY"];
   readonly processingTimeoutMs: number;
   readonly backpressureThreshold: number;
@@ -88,6 +92,13 @@ export type KeyTexts = {
   readonly indexKey: string | undefined;
   readonly lookupKey: string | undefined;
   readonly auditSigningKey: string | undefined;
+};
+
+export type DeliveryConfig = {
+  /** A URI reference. */
+  readonly source: string;
+  /** Each of a publication that the domain declares; empty: nothing leaves. */
+  readonly targets: readonly TargetConfig[];
 };
 
 export type TokenConfig = {
@@ -158,7 +169,7 @@ const toConfig = (read: Variables): Config => ({
   drainTimeoutMs: read.DRAIN_TIMEOUT_MS,
   subscription: {
     batchSize: read.SUBSCRIPTION_BATCH_SIZE,
-    inFlightMax: read.SUBSCRIPTION_MAX_IN_FLIGHT,
+    maxInFlight: read.SUBSCRIPTION_MAX_IN_FLIGHT,
     checkpointStrategy: read.SUBSCRIPTION_CHECKPOINT_STRATEGY,
     processingTimeoutMs: read.SUBSCRIPTION_PROCESSING_TIMEOUT_MS,
     backpressureThreshold: read.SUBSCRIPTION_BACKPRESSURE_THRESHOLD,
@@ -178,6 +189,10 @@ const toConfig = (read: Variables): Config => ({
     indexKey: read.PII_INDEX_KEY,
     lookupKey: read.PII_LOOKUP_KEY,
     auditSigningKey: read.AUDIT_SIGNING_KEY,
+  },
+  delivery: {
+    source: read.DELIVERY_SOURCE ?? `urn:varve:${encodeURIComponent(read.OTEL_SERVICE_NAME)}`,
+    targets: toTargets(read),
   },
   tokens: toTokens(read),
   telemetry: {

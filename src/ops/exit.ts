@@ -23,12 +23,17 @@ const codeOf: Readonly<Record<ErrorCode, keyof typeof exitCodes>> = {
   "database-timeout": "unavailable",
   "database-refused": "unavailable",
   "service-unavailable": "unavailable",
+  "dependency-unavailable": "unavailable",
+  "handler-timeout": "tryAgain",
+  "handler-crashed": "faultFound",
   "outcome-unknown": "tryAgain",
   "shutting-down": "tryAgain",
   "partition-missing": "tryAgain",
   "clock-ahead": "tryAgain",
   "lease-lost": "tryAgain",
+  "view-behind": "tryAgain",
   "partition-busy": "tryAgain",
+  "delivery-failed": "tryAgain",
   "configuration-invalid": "configuration",
   "master-key-unknown": "configuration",
   "schema-behind": "faultFound",
@@ -43,6 +48,7 @@ const codeOf: Readonly<Record<ErrorCode, keyof typeof exitCodes>> = {
   "sealed-value-wrong-key": "faultFound",
   "sealed-value-tampered": "faultFound",
   "subject-erased": "faultFound",
+  "delivery-refused": "faultFound",
 };
 
 /** The command line was not understood; the message says what is wanted. */

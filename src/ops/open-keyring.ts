@@ -1,34 +1,15 @@
-import { monotonicMs } from "#kernel/clock.ts";
-import { VarveError } from "#kernel/errors.ts";
-import { createKeyring, type Keyring } from "#pii/keyring.ts";
 import { defaultTenant } from "#pii/envelope.ts";
-import { parseMasterKeys, parseRootKey } from "#pii/master-keys.ts";
-import type { Result } from "#kernel/result.ts";
+import type { Keyring } from "#pii/keyring.ts";
 import type { Pool } from "#store/pool.ts";
 import { subjectKeyStore } from "#store/subject-keys.ts";
+import { keyringOf } from "#subscription/keyring.ts";
 
 import type { KeyTexts } from "./config.ts";
-
-function parsed<Value>(
-  variable: string,
-  text: string | undefined,
-  parse: (text: string) => Result<Value, readonly string[]>,
-): Value {
-  const result = parse(text ?? "");
-  if (result.ok) return result.value;
-  throw new VarveError("configuration-invalid", `${variable}: ${result.error.join("; ")}`);
-}
 
 type KeyStore = ReturnType<typeof subjectKeyStore>;
 
 async function checkedKeyring(keys: KeyTexts, store: KeyStore): Promise<Keyring> {
-  const keyring = await createKeyring({
-    masterKeys: parsed("PII_MASTER_KEYS", keys.masterKeys, parseMasterKeys),
-    lookupKey: parsed("PII_LOOKUP_KEY", keys.lookupKey, parseRootKey),
-    indexKey: parsed("PII_INDEX_KEY", keys.indexKey, parseRootKey),
-    store,
-    clock: monotonicMs,
-  });
+  const keyring = await keyringOf(keys, store);
   await keyring.verify();
   return keyring;
 }

@@ -6,6 +6,10 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 /** Writes a result: one line, or several, to stdout. */
 export const writeLine = (text: string): void => void process.stdout.write(`${text}\n`);
 
+/** `1 event`, `2 events`. */
+export const plural = (count: number, noun: string): string =>
+  `${count} ${noun}${count === 1 ? "" : "s"}`;
+
 const ERASED_LINE = "\r\u001B[K";
 
 /** How far something is, on stderr: one line of a terminal that is written over, or lines of a log. */

@@ -13,14 +13,12 @@ import { withPool } from "./database.ts";
 import { type ExitCode, exitCodes, UsageError } from "./exit.ts";
 import { wholeNumber } from "./flags.ts";
 import { catchInterrupts } from "./interrupts.ts";
-import { writeLine } from "./output.ts";
+import { plural, writeLine } from "./output.ts";
 
 /** Streams or snapshots in one statement: each is done within moments, and can be interrupted. */
 const PAGE = 100;
 /** Streams that are named; where more cannot be loaded, they have one cause. */
 const NAMED_MAX = 100;
-
-const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 const onDatabase = <Value>(work: (pool: Pool) => Promise<Value>): Promise<Value> =>
   withPool(requireConfig(process.env).database, "snapshots", work);

@@ -2,11 +2,23 @@
 
 export type HealthStatus = "healthy" | "degraded" | "unhealthy";
 
+/** The worst of them; healthy where there are none. */
+export const worst = (statuses: readonly HealthStatus[]): HealthStatus => {
+  if (statuses.includes("unhealthy")) return "unhealthy";
+  return statuses.includes("degraded") ? "degraded" : "healthy";
+};
+
 export type SubscriptionHealth = {
   readonly name: string;
   readonly partition: number;
+  readonly kind: "view" | "reactor";
+  /** Which version of the view it keeps; null of a reactor. */
+  readonly role: "serving" | "building" | "previous" | null;
   readonly status: HealthStatus;
   readonly state: "starting" | "catching_up" | "live" | "paused" | "stopped" | "error" | "stalled";
+  readonly paused: boolean;
+  /** What was given for it. */
+  readonly pauseReason?: string;
   readonly position: number;
   readonly head: number;
   readonly lagEvents: number;
@@ -14,6 +26,9 @@ export type SubscriptionHealth = {
   readonly eventsProcessed: number;
   readonly eventsFailed: number;
   readonly errorRatePerMinute: number;
+  readonly eventsPerSecond: number;
+  /** Until it is at the head, of one that catches up or is built; null where nobody knows. */
+  readonly secondsLeft: number | null;
   readonly deadLetters: number;
   readonly lastProgressAt: string | null;
   /** A code, never a message. */

@@ -13,14 +13,12 @@
  *
  * What it does not do: authorise, open sealed values, or remember who has read what.
  */
-import { sleep } from "#kernel/clock.ts";
-import { VarveError } from "#kernel/errors.ts";
-import { limits } from "#kernel/limits.ts";
 import { readHead, readLogPage, type LogPageRequest } from "#store/events.ts";
 import type { Pool } from "#store/pool.ts";
+import { createTurns } from "#store/turns.ts";
 
 import { logItem, type LogItem } from "./event-item.ts";
-import { createTurns } from "./turns.ts";
+import { createWatch } from "#store/watch.ts";
 
 export type LogRequest = LogPageRequest;
 
@@ -41,64 +39,30 @@ export type LogReader = {
   readonly hint: (position: number) => void;
 };
 
-/** One look at the head for all who wait for it, more rarely the longer nothing comes. */
-function watchHead(pool: Pool) {
-  const waiting = new Set<{ readonly past: number; readonly wake: AbortController }>();
-  let head = 0;
-  let isLooking = false;
-
-  const tell = (position: number): void => {
-    head = Math.max(head, position);
-    for (const { past, wake } of waiting) if (head > past) wake.abort();
-  };
-
-  const look = async (): Promise<void> => {
-    isLooking = true;
-    let pauseMs: number = limits.pollMsMin;
-    while (waiting.size > 0) {
-      const before = head;
-      try {
-        tell(await readHead(pool));
-      } catch (error) {
-        // Who waits has its own time limit, and meets the failure when it reads.
-        if (!(error instanceof VarveError)) throw error;
-      }
-      pauseMs = head > before ? limits.pollMsMin : Math.min(pauseMs * 2, limits.pollMsMax);
-      await sleep(pauseMs);
-    }
-    isLooking = false;
-  };
-
-  const growth = async (past: number, waitMs: number, signal: AbortSignal): Promise<void> => {
-    if (head > past || signal.aborted) return;
-    const wait = { past, wake: new AbortController() };
-    const wake = (): void => wait.wake.abort();
-    waiting.add(wait);
-    signal.addEventListener("abort", wake);
-    if (!isLooking) void look();
-    await sleep(waitMs, wait.wake.signal);
-    signal.removeEventListener("abort", wake);
-    waiting.delete(wait);
-  };
-
-  /** Nothing was found up to here: if somebody said that there is more, it was lost in a failover. */
-  const correct = (position: number): void => {
-    head = Math.min(head, position);
-  };
-  return { tell, correct, growth };
-}
+/** The one name that the watch of the log knows. */
+const HEAD = "head";
 
 /** Pages that followers read at once; the smallest pool of queries has more connections. */
 const FOLLOWED_AT_ONCE = 2;
 
 /** Makes the reader; nothing is looked at until somebody asks. */
 export function createLogReader(pool: Pool): LogReader {
-  const { tell, correct, growth } = watchHead(pool);
+  const look = async (deadlineMs: number) => new Map([[HEAD, await readHead(pool, deadlineMs)]]);
+  const watch = createWatch({ look, isPatient: true });
   const inTurn = createTurns(FOLLOWED_AT_ONCE);
   const page = async (request: LogRequest): Promise<LogAnswer> => {
     const { events, scannedTo, head } = await readLogPage(pool, request);
-    if (events.length === 0) correct(head);
+    // Nothing was found up to here: if somebody said that there is more, it was lost in a failover.
+    if (events.length === 0) watch.correct(HEAD, head);
     return { items: events.map(logItem), nextAfter: scannedTo, head };
   };
-  return { page, follow: (request) => inTurn(() => page(request)), growth, hint: tell };
+  return {
+    page,
+    follow: (request) => inTurn(() => page(request)),
+    growth: (past, waitMs, signal) =>
+      watch.reach({ name: HEAD, position: past + 1 }, waitMs, signal),
+    hint: (position) => {
+      watch.tell(HEAD, position);
+    },
+  };
 }

@@ -7,6 +7,14 @@ export type ViewTable = {
   readonly version: number;
   /** Fields of the document that lists filter by; each gets an index. */
   readonly filterFields: readonly string[];
+  /** Of its definition: documents of two definitions are never mixed. */
+  readonly fingerprint: string;
+  readonly eventTypes: readonly string[];
+  /** Undefined: streams of any. */
+  readonly aggregateTypes: readonly string[] | undefined;
+  readonly partitions: number;
+  /** Where a new one begins, exclusive. */
+  readonly startPosition: number;
 };
 
 export type StoredDocument = {
@@ -18,7 +26,7 @@ export type StoredDocument = {
   readonly firstPosition: number;
 };
 
-/** Documents together with how far their view was at that moment. */
+/** Documents together with how far their view was at that moment, by its slowest partition. */
 export type DocumentPage = {
   readonly position: number;
   readonly documents: readonly StoredDocument[];
@@ -46,26 +54,6 @@ export type DocumentChange = {
   readonly position: number;
 };
 
-/** An event that was put aside; the later events of its stream wait behind it. */
-export type DeadLetter = {
-  /** The name of the stream. */
-  readonly key: string;
-  readonly position: number;
-  /** A literal code, never a message. */
-  readonly errorCode: string;
-};
-
-export type ProjectionPage = {
-  readonly view: string;
-  readonly epoch: number;
-  /** Where the checkpoint must be, and where it will be. */
-  readonly fromPosition: number;
-  readonly toPosition: number;
-  readonly events: number;
-  readonly changes: readonly DocumentChange[];
-  readonly deadLetters: readonly DeadLetter[];
-};
-
 type PageRow = Row & { readonly position: number; readonly documents: readonly StoredDocument[] };
 
 const pageOf = (rows: readonly PageRow[]): DocumentPage => ({
@@ -79,6 +67,11 @@ export async function ensureView(pool: Pool, view: ViewTable): Promise<boolean> 
     view.name,
     view.version,
     JSON.stringify(view.filterFields),
+    view.fingerprint,
+    JSON.stringify(view.eventTypes),
+    view.partitions,
+    view.startPosition,
+    view.aggregateTypes === undefined ? null : JSON.stringify(view.aggregateTypes),
   ]);
   return row?.made === true;
 }
@@ -90,6 +83,19 @@ export async function readDocuments(
   keys: readonly string[],
 ): Promise<DocumentPage> {
   return pageOf(await pool.query<PageRow>(queries.readDocuments, [view, JSON.stringify(keys)]));
+}
+
+/** How far each subscription is, by its name: as far as the slowest of its partitions. */
+export async function readCheckpoints(
+  pool: Pool,
+  deadlineMs: number,
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await pool.query<{ subscription: string; position: number }>(
+    queries.readCheckpoints,
+    [],
+    deadlineMs,
+  );
+  return new Map(rows.map(({ subscription, position }) => [subscription, position]));
 }
 
 /** A page of a view's documents in the order of the list. */
@@ -107,33 +113,4 @@ export async function listDocuments(
     list.limit,
   ]);
   return pageOf(rows);
-}
-
-/** Those of the documents that exist, and those of the streams that wait behind a dead letter. */
-export async function readProjection(
-  pool: Pool,
-  { view, keys, streams }: { view: string; keys: readonly string[]; streams: readonly string[] },
-): Promise<{ documents: readonly StoredDocument[]; waiting: readonly string[] }> {
-  const [row] = await pool.query<{ documents: StoredDocument[]; waiting: string[] }>(
-    queries.readProjection,
-    [view, JSON.stringify(keys), JSON.stringify(streams)],
-  );
-  return { documents: row?.documents ?? [], waiting: row?.waiting ?? [] };
-}
-
-/**
- * Writes documents, checkpoint and dead letters in one statement. False where the epoch or the position is no
- * longer the caller's: nothing was written. A repeat is safe.
- */
-export async function applyProjection(pool: Pool, page: ProjectionPage): Promise<boolean> {
-  const [row] = await pool.query<{ applied: boolean }>(queries.applyProjection, [
-    page.view,
-    page.epoch,
-    page.fromPosition,
-    page.toPosition,
-    page.events,
-    JSON.stringify(page.changes),
-    JSON.stringify(page.deadLetters),
-  ]);
-  return row?.applied === true;
 }

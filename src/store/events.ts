@@ -3,6 +3,9 @@ import { limits } from "#kernel/limits.ts";
 import type { Pool, Row } from "./pool.ts";
 import { queries } from "./statements.ts";
 
+/** Stored bytes of one page for subscriptions; as JSON they are ten times as many at worst. */
+const SUBSCRIPTION_PAGE_BYTES = 2 * 1024 * 1024;
+
 /** An event as it is stored; times are ISO 8601 UTC with microseconds. */
 export type StoredEvent = {
   readonly position: number;
@@ -143,7 +146,7 @@ export type LogPageRequest = {
   /** 1..1000. */
   readonly limit: number;
   /** Only these; undefined for all. */
-  readonly types?: readonly string[];
+  readonly types?: readonly string[] | undefined;
 };
 
 /** A page of the log. It can be empty before the head where types were named: it says how far. */
@@ -168,6 +171,13 @@ export async function readLogPage(pool: Pool, request: LogPageRequest): Promise<
     limits.pagePositions,
     limits.pageBytes,
   ]);
+  return pageOf(rows, request);
+}
+
+function pageOf(
+  rows: readonly (Counted & MaybeEventRow)[],
+  { after, limit }: Pick<LogPageRequest, "after" | "limit">,
+): LogPage {
   const head = rows[0]?.head ?? 0;
   const { events, isCut } = eventsOf(rows, limit);
   const last = events.at(-1)?.position ?? after;
@@ -175,8 +185,36 @@ export async function readLogPage(pool: Pool, request: LogPageRequest): Promise<
   return { events, scannedTo, head };
 }
 
+export type SubscriptionPageRequest = LogPageRequest & {
+  /** Only streams of these; undefined for all. */
+  readonly aggregateTypes?: readonly string[] | undefined;
+};
+
+/** A page with the stored bytes of each event's payload, in the order of the events. */
+export type SubscriptionPage = LogPage & { readonly bytes: readonly number[] };
+
+/**
+ * As `readLogPage`, for subscriptions: bounded by the stored size of payloads, which is known
+ * without reading them.
+ */
+export async function readSubscriptionPage(
+  pool: Pool,
+  { after, limit, types, aggregateTypes }: SubscriptionPageRequest,
+): Promise<SubscriptionPage> {
+  type Sized = Counted & MaybeEventRow & { readonly bytes: number | null };
+  const rows = await pool.query<Sized>(queries.readSubscriptionPage, [
+    after,
+    limit,
+    types === undefined ? null : JSON.stringify(types),
+    aggregateTypes === undefined ? null : JSON.stringify(aggregateTypes),
+    limits.pagePositions,
+    SUBSCRIPTION_PAGE_BYTES,
+  ]);
+  return { ...pageOf(rows, { after, limit }), bytes: rows.map(({ bytes }) => bytes ?? 0) };
+}
+
 /** The last position of the log; 0 before the first event. */
-export async function readHead(pool: Pool): Promise<number> {
-  const [row] = await pool.query<{ position: number }>(queries.readHead, []);
+export async function readHead(pool: Pool, deadlineMs?: number): Promise<number> {
+  const [row] = await pool.query<{ position: number }>(queries.readHead, [], deadlineMs);
   return row?.position ?? 0;
 }

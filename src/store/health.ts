@@ -4,6 +4,51 @@ import { clockText } from "./clock.ts";
 import type { Pool, Row } from "./pool.ts";
 import { queries } from "./statements.ts";
 
+/**
+ * What the holder of a partition said of it at the last renewal of its lease. Another release may
+ * have written it: whatever is missing is not known.
+ */
+export type HolderReport = {
+  readonly state?: string;
+  /** It stopped in front of an event. */
+  readonly halted?: boolean;
+  /** Since the holder's start, and in the last minute. */
+  readonly eventsFailed?: number;
+  readonly errorsLastMinute?: number;
+  /** A code, never a message. */
+  readonly lastError?: string | null;
+  readonly eventsPerSecond?: number;
+};
+
+/** One partition of a subscription. */
+export type StoredSubscription = {
+  readonly name: string;
+  readonly partition: number;
+  readonly kind: "view" | "reactor";
+  /** Null of a reactor. */
+  readonly role: "serving" | "building" | "previous" | null;
+  readonly paused: boolean;
+  readonly pauseReason: string | null;
+  readonly position: number;
+  /** It waits there for the others, until the number of partitions changes. */
+  readonly atBarrier: boolean;
+  readonly eventsProcessed: number;
+  readonly lastProgressAt: string;
+  /** Since the last progress, by the database's own clock. */
+  readonly stillSeconds: number;
+  /** Age of the oldest event that has not taken effect; 0 at the head. */
+  readonly lagSeconds: number;
+  /** Those that wait. */
+  readonly deadLetters: number;
+  readonly proofFaults: number;
+  /** Whether any instance holds the lease. */
+  readonly leased: boolean;
+  /** Null before the holder's first; stale where it is not leased. */
+  readonly report: HolderReport | null;
+  /** It serves, and another definition of the view is being built. */
+  readonly replacement: boolean;
+};
+
 /** What the database knows of the service's health, as of one moment. */
 export type DatabaseHealth = {
   /** The last position of the log. */
@@ -39,20 +84,7 @@ export type DatabaseHealth = {
       readonly failures: number;
     } | null;
   };
-  readonly subscriptions: readonly {
-    readonly name: string;
-    readonly partition: number;
-    readonly position: number;
-    readonly eventsProcessed: number;
-    readonly lastProgressAt: string;
-    /** Since the last progress, by the database's own clock. */
-    readonly stillSeconds: number;
-    /** Age of the oldest event that has not taken effect; 0 at the head. */
-    readonly lagSeconds: number;
-    readonly deadLetters: number;
-    /** Whether any instance holds the lease. */
-    readonly leased: boolean;
-  }[];
+  readonly subscriptions: readonly StoredSubscription[];
 };
 
 /** One look at the database within `deadlineMs`, compared with `clock`. Throws what the pool throws. */

@@ -66,6 +66,12 @@ export const invariants: readonly Invariant[] = [
     queries.verifyDeadLetters,
     "dead letters are of positions that exist",
   ),
+  invariant(
+    "proofs",
+    "whole",
+    queries.verifyProofs,
+    "no subscription has skipped a position or taken it twice, and its proof is the log's",
+  ),
   invariant("views", "whole", queries.verifyViews, "every view has its table and its checkpoint"),
   invariant(
     "idempotency",

@@ -1,32 +1,94 @@
-import type { ViewTable } from "./documents.ts";
-import type { Pool } from "./pool.ts";
+import type { Pool, Row } from "./pool.ts";
 import { queries } from "./statements.ts";
 
-/** The right to write for one subscription, and where its checkpoint is. */
+/** A subscription as a program can run it: a view by its definition, a reactor by what it wants. */
+export type Runnable =
+  | { readonly name: string; readonly version: number; readonly fingerprint: string }
+  | {
+      readonly name: string;
+      readonly kind: "reactor";
+      /** Without it all; as it was declared. */
+      readonly eventTypes: readonly string[] | undefined;
+      readonly aggregateTypes: readonly string[] | undefined;
+    };
+
+/** The right to write for one partition of a subscription, and what its holder must know. */
 export type Lease = {
   readonly subscription: string;
+  readonly partition: number;
+  /** How many there are; a stream belongs to one of them. */
+  readonly partitions: number;
   readonly epoch: number;
+  /** Where the checkpoint is. */
   readonly position: number;
+  /** It must not go past this while the number of partitions changes. */
+  readonly barrier: number | null;
+  readonly paused: boolean;
+  /** Another instance is to have it. */
+  readonly surplus: boolean;
+  /** Until its next dead letter is to be tried again; below 0 where that is over, null for none. */
+  readonly dueInMs: number | null;
+  /** Whether any dead letter waits, in whatever partition. */
+  readonly openLetters: boolean;
+  /** Events behind the checkpoint that were worked on when a worker ended. */
+  readonly suspects: readonly { readonly position: number; readonly crashes: number }[];
+  /** Of a view's definition; null for a reactor. */
+  readonly version: number | null;
+  readonly fingerprint: string | null;
+};
+
+type LeaseRow = Row &
+  Omit<Lease, "dueInMs" | "openLetters"> & {
+    readonly due_in_ms: number | null;
+    readonly open_letters: boolean;
+  };
+
+/** What the holder of a lease says of itself; stored with it, for whoever asks another instance. */
+export type LeaseReport = Readonly<Record<string, unknown>> & {
+  readonly subscription: string;
+  readonly partition: number;
+  readonly epoch: number;
+};
+
+export type LeaseRequest = {
+  /** Random for each start of a process. */
+  readonly owner: string;
+  readonly runnable: readonly Runnable[];
+  readonly durationMs: number;
+  readonly reports: readonly LeaseReport[];
 };
 
 /**
- * Takes or renews leases; answers with those held now. Another owner's are left alone, and a view
- * of which another version serves is held by nobody who asks for this one.
+ * Takes, renews and shares out leases; answers with those held now. Another owner's are left alone,
+ * and of a view only the versions of the same definition are given.
  */
 export async function acquireLeases(
   pool: Pool,
-  owner: string,
-  views: readonly Pick<ViewTable, "name" | "version">[],
-  durationMs: number,
+  { owner, runnable, durationMs, reports }: LeaseRequest,
 ): Promise<readonly Lease[]> {
-  return pool.query<Lease>(queries.acquireLeases, [
+  const rows = await pool.query<LeaseRow>(queries.acquireLeases, [
     owner,
-    JSON.stringify(views.map(({ name, version }) => ({ name, version }))),
+    JSON.stringify(runnable),
     durationMs,
+    JSON.stringify(reports),
   ]);
+  return rows.map(({ due_in_ms: dueInMs, open_letters: openLetters, ...lease }) => ({
+    ...lease,
+    dueInMs,
+    openLetters,
+  }));
 }
 
-/** Ends all leases of the owner, so that another instance can go on at once. */
+/** Ends one lease, so that another instance can go on at once. */
+export async function releaseLease(
+  pool: Pool,
+  owner: string,
+  { subscription, partition }: Pick<Lease, "subscription" | "partition">,
+): Promise<void> {
+  await pool.query(queries.releaseLease, [owner, subscription, partition]);
+}
+
+/** Ends all leases of the owner, and its share in those of others. */
 export async function releaseLeases(pool: Pool, owner: string): Promise<void> {
   await pool.query(queries.releaseLeases, [owner]);
 }

@@ -1,48 +1,53 @@
 /**
- * The loop: one reader in each process that feeds every view.
+ * The loop: all subscriptions of one process, from their leases to their checkpoints.
  *
- * What it promises: a view sees every event once in effect and in order. A page of the log is read
- * after the slowest checkpoint, folded for each view, and written with the checkpoint in one
- * statement that the epoch of the lease guards. Nothing is skipped: an event that a view wants and
- * this program cannot read becomes a dead letter in that statement, and later events of its stream
- * wait behind it; a view whose own code fails stays where it is, says so, and is tried again, while
- * the others go on.
+ * What it promises: every subscription takes every event that it wants, in order: a view exactly once
+ * in effect, a reactor at least once. Nothing is skipped: what cannot be taken becomes a dead letter
+ * in the statement that passes it, and what depends on a failing system waits for it. Partitions are
+ * shared among instances, and one that another instance is to have is given back as soon as what is
+ * in hand is in effect.
  *
- * What it relies on: dense positions (a gap is a defect, never waited out), and the store's
- * `apply_projection`. Hints only shorten the wait; losing all of them costs one poll interval.
+ * What it relies on: leases that the database's clock ends and an epoch that every write names; here
+ * a lease counts from the moment when it was asked for. Hints only shorten waits; losing all of them
+ * costs one poll interval.
  *
- * How it fails: VarveErrors are backed off from and retried for ever, visible in the report. A
- * Defect ends the loop and with it the worker; the supervisor restarts it.
+ * How it fails: VarveErrors are rested from and tried again, by each partition for itself
+ * (`runner.ts`). A Defect ends the loop and with it the worker; the supervisor restarts it.
  *
- * What it does not do: side effects, reading on while a page is being written, or telling how far
- * it is; health reads that from the database.
+ * What it does not do: it does not tell how far it is; health reads that from the database.
  */
-import type { View } from "#domain/decider.ts";
-import type { EventTypes } from "#domain/upcast.ts";
 import { sleep, type Clock } from "#kernel/clock.ts";
-import { Defect, invariant, isCode, VarveError } from "#kernel/errors.ts";
+import { isCode, VarveError } from "#kernel/errors.ts";
+import type { EventTypes } from "#domain/upcast.ts";
 import { limits } from "#kernel/limits.ts";
 import type { Logger } from "#kernel/log.ts";
-import { readAfter } from "#store/events.ts";
-import { acquireLeases, releaseLeases } from "#store/leases.ts";
+import { acquireLeases, type Lease, releaseLease, releaseLeases } from "#store/leases.ts";
 import type { Pool } from "#store/pool.ts";
+import { createTurns } from "#store/turns.ts";
 
+import { backoffMs, createCondition } from "./condition.ts";
+import { createCursor } from "./cursor.ts";
+import type { Failure } from "./failure.ts";
+import type { Marks } from "./marks.ts";
 import type { SubscriptionReport } from "./messages.ts";
-import { projectPage, readPage, type PageEvent } from "./project.ts";
-import { backoffMs, createSubscription, type Subscription } from "./subscription.ts";
+import { createPassing } from "./passing.ts";
+import { createReader } from "./reader.ts";
+import { type Runner, startRunner } from "./runner.ts";
+import type { Subscription } from "./subscriptions.ts";
 
 export type LoopOptions = {
   readonly pool: Pool;
   /** Random for each start of the process: a restarted process is another owner. */
   readonly owner: string;
-  readonly views: readonly View[];
+  readonly subscriptions: readonly Subscription[];
   /** What this program can read. */
   readonly eventTypes: EventTypes;
-  readonly batchSize: number;
-  /** Whether an event that cannot be read is put aside; else its view stops in front of it. */
-  readonly continueOnError: boolean;
+  readonly marks: Marks;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly onFailure: (failure: Failure) => void;
+  /** A checkpoint has moved. */
+  readonly onMoved: () => void;
 };
 
 export type Loop = {
@@ -50,189 +55,244 @@ export type Loop = {
   readonly run: () => Promise<void>;
   /** There is news: look now. */
   readonly wake: () => void;
-  /** Goes on to the head for at most `catchUpMs`, gives the leases back, and lets `run` end. */
-  readonly drain: (catchUpMs?: number) => void;
+  /**
+   * Goes on to the head for at most half of the time, then brings what is in hand into effect, gives
+   * the leases back and lets `run` end, before the time is over.
+   */
+  readonly drain: (withinMs?: number) => void;
+  /** Of every partition that is held. */
   readonly report: () => readonly SubscriptionReport[];
 };
 
-type Context = LoopOptions & { readonly subscriptions: readonly Subscription[] };
+/** Of the time for a drain: then what is in hand is left. */
+const STOP_SHARE = 0.8;
 
-/** Takes and renews leases; answers when they are due again. */
-async function renewLeases(context: Context): Promise<number> {
-  // Measured from before the sending: the lease cannot end earlier than we think.
-  const sentAtMs = context.clock();
-  const views = context.subscriptions.map(({ view }) => view);
-  const leases = await acquireLeases(context.pool, context.owner, views, limits.leaseMs);
-  for (const subscription of context.subscriptions) {
-    subscription.hold(leases.find((lease) => lease.subscription === subscription.view.name));
-  }
-  return sentAtMs + limits.leaseRenewMs;
+const nameOf = ({ subscription, partition }: Lease): string => `${subscription} ${partition}`;
+
+/** What brings a month back that is wanted. */
+const remedyOf = (error: unknown): { readonly restore?: string } =>
+  isCode(error, "partition-archived")
+    ? { restore: `varve partitions restore ${String(error.context["partition"])}` }
+    : {};
+
+/** An outage is over, and news again, when a subscription has not met it for so long. */
+const OUTAGE_MS = 2 * limits.backoffMsMax;
+
+/** How failures are told: hooks hear of each attempt, the log of each failure once. */
+function createTeller({ log, clock, onFailure }: LoopOptions) {
+  const lastMetAtMs = new Map<string, number>();
+  return (failure: Failure, error: unknown): void => {
+    onFailure(failure);
+    const { subscription, partition, code, category, outcome } = failure;
+    const isOutage = outcome === "paused" && category === "infrastructure";
+    // What lasts is met again and again.
+    const lasts = isOutage || outcome === "stopped";
+    const name = `${subscription} ${partition} ${code}`;
+    const isKnown = lasts && clock() - (lastMetAtMs.get(name) ?? -OUTAGE_MS) < OUTAGE_MS;
+    if (lasts) lastMetAtMs.set(name, clock());
+    if (isKnown) return;
+    const told = { ...failure, error, ...remedyOf(error) };
+    log[isOutage ? "warn" : "error"](told, "a subscription has failed");
+  };
 }
 
-/** Brings one subscription to the end of the page. Its failure is its own. */
-async function feed(
-  { pool, log, continueOnError }: Context,
-  subscription: Subscription,
-  events: readonly PageEvent[],
-): Promise<void> {
-  const { lease, view } = subscription;
-  const toPosition = events.at(-1)?.stored.position ?? 0;
-  if (lease === undefined || lease.position >= toPosition) return;
-  const { epoch, position: fromPosition } = lease;
-  try {
-    const page = { view, epoch, fromPosition, toPosition, events, continueOnError };
-    const { applied, position, deadLetters, stopped } = await projectPage(pool, page);
-    if (!applied) return subscription.hold(undefined);
-    if (position > fromPosition) subscription.advance(position);
-    if (stopped !== undefined) throw stopped;
-    const [first] = deadLetters;
-    if (first === undefined) return;
-    subscription.putAside(deadLetters.length);
-    const { errorCode: code, position: from } = first;
-    const fields = { subscription: view.name, code, position: from, count: deadLetters.length };
-    log.error(fields, "events were put aside as dead letters");
-  } catch (error) {
-    if (error instanceof Defect) throw error;
-    const isUnreadable = isCode(error, "schema-behind", "upcast-failed");
-    const isOutage = error instanceof VarveError && !isUnreadable;
-    const code = error instanceof VarveError ? error.code : "view-failed";
-    subscription.fail(code, isOutage ? "write" : "event");
-    log.error({ subscription: view.name, code, error }, "a subscription cannot go on");
-  }
+/** What all runners of a process share, and the way to start one; undefined for nothing of its own. */
+function createStarting(options: LoopOptions) {
+  const { pool, subscriptions, eventTypes, marks, clock, onMoved } = options;
+  const reader = createReader(pool, eventTypes);
+  const passing = createPassing(pool);
+  const shared = {
+    pool,
+    passing,
+    marks,
+    clock,
+    tell: createTeller(options),
+    alone: createTurns(1),
+  };
+  const start = (lease: Lease, validUntilMs: number): Runner | undefined => {
+    const subscription = subscriptions.find(({ keeps }) => keeps(lease));
+    if (subscription === undefined) return undefined;
+    const { settings, filter, makeWork } = subscription;
+    const condition = createCondition(clock);
+    const cursor = createCursor({ lease, validUntilMs, clock, onMoved });
+    return startRunner({
+      context: { ...shared, cursor, settings, condition },
+      filter,
+      reader,
+      makeWork,
+    });
+  };
+  return { reader, passing, start };
 }
 
-type Due = { readonly subscription: Subscription; readonly position: number };
-
-/**
- * The page after a position; undefined where it lies in an archive. Who waits there says so and
- * rests; the others go on, and it goes on by itself once the month is restored.
- */
-async function readPageFor({ pool, batchSize, log }: Context, due: readonly Due[], from: number) {
-  try {
-    return await readAfter(pool, from, batchSize);
-  } catch (error) {
-    if (!isCode(error, "partition-archived")) throw error;
-    const { code, context } = error;
-    const partition = context["partition"];
-    for (const { subscription } of due.filter(({ position }) => position === from)) {
-      const isNews = subscription.report().lastError !== code;
-      subscription.fail(code, "archived");
-      const fields = { subscription: subscription.view.name, code, partition };
-      const restore = `varve partitions restore ${partition}`;
-      if (isNews) log.error({ ...fields, restore }, "a subscription needs an archived partition");
-    }
-    return undefined;
-  }
-}
-
-/** Reads after the slowest checkpoint and feeds every view. True if there may be more at once. */
-async function readAndFeed(context: Context): Promise<boolean> {
-  const due = context.subscriptions.flatMap((subscription) =>
-    subscription.lease !== undefined && subscription.isDue()
-      ? [{ subscription, position: subscription.lease.position }]
-      : [],
-  );
-  if (due.length === 0) return false;
-  // 2. Read.
-  const from = Math.min(...due.map(({ position }) => position));
-  const page = await readPageFor(context, due, from);
-  if (page === undefined) return due.some(({ position }) => position > from);
-  for (const [index, event] of page.entries()) {
-    invariant(event.position === from + 1 + index, "the log has a gap");
-  }
-  // 3. Fold and write, for each view on its own.
-  const events = readPage(context.eventTypes, page);
-  await Promise.all(due.map(({ subscription }) => feed(context, subscription, events)));
-  // 4. Say how close we are.
-  const reached = page.at(-1)?.position ?? from;
-  for (const { subscription } of due) subscription.seen(reached, page.length === context.batchSize);
-  return page.length > 0;
-}
-
-/** Nothing can be read: every subscription says so, and the loop rests. */
-async function backOff(
-  { subscriptions, log }: Context,
-  failures: number,
-  error: unknown,
-): Promise<void> {
-  if (!(error instanceof VarveError)) throw error;
-  for (const subscription of subscriptions) subscription.fail(error.code, "read");
-  const passing = isCode(error, "database-unavailable", "database-timeout");
-  log[passing ? "warn" : "error"]({ code: error.code, error }, "the log cannot be read");
-  await sleep(backoffMs(failures, limits.outageBackoffMsMax));
-}
-
-/** The wait between two looks: until a hint, or for an interval that doubles while nothing comes. */
-function createRest() {
-  let news = new AbortController();
-  let pauseMs: number = limits.pollMsMin;
+/** Gives leases back. */
+function createReleasing({ pool, owner, log }: LoopOptions) {
+  /** To be given back before it is taken up again, so that it comes with another epoch. */
+  const renounced = new Set<string>();
+  const release = async (name: string, held: Pick<Lease, "subscription" | "partition">) => {
+    await releaseLease(pool, owner, held);
+    renounced.delete(name);
+  };
   return {
-    wake: (): void => news.abort(),
-    reset: (): void => {
-      pauseMs = limits.pollMsMin;
+    isRenounced: (name: string): boolean => renounced.has(name),
+    /** A lease that nobody here works with; tried again at the next renewal. */
+    release: (name: string, lease: Lease): void => {
+      release(name, lease).catch(() => undefined);
     },
-    take: async (): Promise<void> => {
-      await sleep(pauseMs, news.signal);
-      pauseMs = news.signal.aborted ? limits.pollMsMin : Math.min(pauseMs * 2, limits.pollMsMax);
-      if (news.signal.aborted) news = new AbortController();
+    /** Whatever ends by itself has lost its lease, was told to stop, or is a defect, which it throws. */
+    end: async (name: string, { cursor, ended, isStopping }: Runner): Promise<void> => {
+      await ended;
+      if (cursor.needsNewEpoch()) renounced.add(name);
+      if (!isStopping() && !renounced.has(name)) return;
+      await release(name, cursor).catch((error: unknown) => {
+        log.warn({ error }, "a lease was not released: it will expire");
+      });
     },
   };
 }
+
+/** The partitions in hand. */
+function createRunners(options: LoopOptions) {
+  const starting = createStarting(options);
+  const releasing = createReleasing(options);
+  const defect = Promise.withResolvers<never>();
+  defect.promise.catch(() => undefined);
+  const runners = new Map<string, Runner>();
+
+  const start = (lease: Lease, validUntilMs: number): void => {
+    const runner = starting.start(lease, validUntilMs);
+    if (runner === undefined) return;
+    runners.set(nameOf(lease), runner);
+    void end(runner, nameOf(lease));
+  };
+
+  const end = async (runner: Runner, name: string): Promise<void> => {
+    await releasing.end(name, runner).catch(defect.reject);
+    if (runners.get(name) === runner) runners.delete(name);
+  };
+
+  const renew = (
+    leases: readonly Lease[],
+    { validUntilMs, isLeaving }: { readonly validUntilMs: number; readonly isLeaving: boolean },
+  ): void => {
+    const held = new Map(leases.map((lease) => [nameOf(lease), lease]));
+    for (const [name, { cursor }] of runners) {
+      if (held.get(name)?.epoch !== cursor.epoch) cursor.lose();
+    }
+    for (const [name, lease] of held) {
+      const runner = runners.get(name);
+      const isToGo = lease.surplus || releasing.isRenounced(name);
+      // One that has just ended gets its next lease at the next renewal.
+      if (runner === undefined && isToGo) releasing.release(name, lease);
+      else if (runner === undefined && !isLeaving) start(lease, validUntilMs);
+      else if (runner?.cursor.epoch === lease.epoch) runner.renew(lease, validUntilMs);
+      if (lease.surplus) runner?.stop();
+    }
+  };
+
+  return {
+    reader: starting.reader,
+    renew,
+    defect: defect.promise,
+    list: (): readonly Runner[] => [...runners.values()],
+    /** Ends all of them, what is in hand in effect; after `withinMs` whatever is not is left. */
+    stop: async (withinMs: number): Promise<void> => {
+      const all = [...runners.values()];
+      for (const runner of all) runner.stop();
+      const ended = Promise.allSettled(all.map((runner) => runner.ended));
+      const over = sleep(withinMs);
+      await Promise.race([ended, over]);
+      await Promise.race([starting.passing.settle(), over]);
+      for (const { cursor } of all) cursor.lose();
+    },
+  };
+}
+
+type Runners = ReturnType<typeof createRunners>;
+
+/** Takes and renews leases until the signal fires. */
+async function keepLeases(
+  { pool, owner, subscriptions, clock, log }: LoopOptions,
+  runners: Runners,
+  { draining, ended }: { readonly draining: AbortSignal; readonly ended: AbortSignal },
+): Promise<void> {
+  const runnable = subscriptions.map((subscription) => subscription.runnable);
+  let failures = 0;
+
+  /** Answers with how long to wait until the next time. */
+  const renew = async (): Promise<number> => {
+    // Measured from before the sending: the lease cannot end earlier than we think.
+    const sentAtMs = clock();
+    const reports = runners
+      .list()
+      .map((runner) => runner.report())
+      .map(({ name, ...rest }) => ({ subscription: name, ...rest }));
+    const request = { owner, runnable, durationMs: limits.leaseMs, reports };
+    const leases = await acquireLeases(pool, request);
+    const isLeaving = draining.aborted;
+    runners.renew(leases, { validUntilMs: sentAtMs + limits.leaseMs, isLeaving });
+    failures = 0;
+    return Math.max(0, sentAtMs + limits.leaseRenewMs - clock());
+  };
+
+  /** Also while it fails a lease may be renewed in time: it is asked for again soon. */
+  const renewSafely = async (): Promise<number> => {
+    try {
+      return await renew();
+    } catch (error) {
+      if (!(error instanceof VarveError)) throw error;
+      failures += 1;
+      if (failures === 1) log.warn({ code: error.code, error }, "leases cannot be renewed");
+      return backoffMs(failures, limits.outageBackoffMsMax);
+    }
+  };
+
+  while (!ended.aborted) await sleep(await renewSafely(), ended);
+}
+
+/** Resolves when the signal fires. */
+const fired = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve());
+  });
 
 /** Makes the loop; nothing runs yet. */
 export function createLoop(options: LoopOptions): Loop {
   const { pool, owner, clock, log } = options;
-  const subscriptions = options.views.map((view) => createSubscription(view, clock));
-  const context: Context = { ...options, subscriptions };
-  const rest = createRest();
-  let draining = false;
-  let drainUntilMs = 0;
-  let renewAtMs = 0;
-  let failures = 0;
+  const runners = createRunners(options);
+  const draining = new AbortController();
+  const ended = new AbortController();
+  let catchUpUntilMs = 0;
+  let stopUntilMs = 0;
 
-  /** One look at the log. True if there may be more at once. */
-  const look = async (): Promise<boolean> => {
-    // 1. Keep the leases.
-    if (clock() >= renewAtMs) renewAtMs = await renewLeases(context);
-    const more = await readAndFeed(context);
-    failures = 0;
-    return more;
-  };
-
-  const follow = async (): Promise<void> => {
-    try {
-      if (await look()) rest.reset();
-      else if (!draining) await rest.take();
-    } catch (error) {
-      renewAtMs = 0;
-      failures += 1;
-      await backOff(context, failures, error);
-    }
-  };
-
-  /** What was appended last is still to be read; a failure here is for the next owner. */
-  const finish = async (): Promise<void> => {
-    try {
-      while (clock() < drainUntilMs && (await look())) continue;
-    } catch (error) {
-      await backOff(context, 1, error);
-    }
+  /** What was appended last is still to be read; what fails now is for the next owner. */
+  const catchUp = async (): Promise<void> => {
+    const isBehind = (): boolean => runners.list().some((runner) => runner.mayCatchUp());
+    while (clock() < catchUpUntilMs && isBehind()) await sleep(limits.pollMsMin);
   };
 
   return {
     run: async () => {
-      while (!draining) await follow();
-      await finish();
+      const signals = { draining: draining.signal, ended: ended.signal };
+      const leases = keepLeases(options, runners, signals);
+      await Promise.race([fired(draining.signal), leases, runners.defect]);
+      await Promise.race([catchUp(), runners.defect]);
+      await runners.stop(Math.max(0, stopUntilMs - clock()));
+      ended.abort();
+      await leases;
       await releaseLeases(pool, owner).catch((error: unknown) => {
         log.warn({ error }, "leases were not released: they will expire");
       });
     },
-    wake: rest.wake,
-    drain: (catchUpMs = 0) => {
-      draining = true;
-      drainUntilMs = clock() + catchUpMs;
-      rest.wake();
+    wake: () => runners.reader.wake(),
+    drain: (withinMs = limits.outageBackoffMsMax) => {
+      catchUpUntilMs = clock() + withinMs / 2;
+      // The rest is for giving the leases back.
+      stopUntilMs = clock() + withinMs * STOP_SHARE;
+      draining.abort();
+      runners.reader.wake();
     },
-    report: () => subscriptions.map((subscription) => subscription.report()),
+    report: () => runners.list().map((runner) => runner.report()),
   };
 }

@@ -3,30 +3,36 @@
  *
  * A worker is alive while it beats. Any close that was not preceded by `drained` is a crash, whatever
  * its exit code says: an unhandled rejection in a Bun worker ends it with code 0. A worker that
- * is silent for too long is ended, even in an endless loop. After too many crashes within the window
- * it gives up, and the process has to end, so that the platform starts another.
+ * is silent for too long is ended, even in an endless loop. What it was working on then stands in
+ * memory that both share, and the next worker is told. After too many crashes within the window it
+ * gives up, and the process has to end, so that the platform starts another.
  */
 import { type Clock, sleep } from "#kernel/clock.ts";
 import { limits } from "#kernel/limits.ts";
 import type { Logger } from "#kernel/log.ts";
 
-import type { FromWorker, SubscriptionReport, ToWorker, WorkerOptions } from "./messages.ts";
+import type { Failure } from "./failure.ts";
+import { marksMemory, takeSuspects } from "./marks.ts";
+import type { FromWorker, ToWorker, WorkerOptions } from "./messages.ts";
 
 export type WorkerStatus = {
   readonly state: "starting" | "running" | "draining" | "stopped" | "given-up";
   /** Since its last sign of life. */
   readonly silentMs: number;
   readonly crashes: number;
-  readonly subscriptions: readonly SubscriptionReport[];
 };
 
 export type SupervisorOptions = {
-  readonly worker: WorkerOptions;
+  readonly worker: Omit<WorkerOptions, "marks" | "suspects">;
   /** Monotonic: only differences are taken. */
   readonly clock: Clock;
   readonly log: Logger;
   /** Called once, when the worker crashed too often. */
   readonly onGivenUp: () => void;
+  /** A subscription has failed; see `hooks.ts`. */
+  readonly onFailure: (failure: Failure) => void;
+  /** Checkpoints have moved. */
+  readonly onMoved: () => void;
 };
 
 export type Supervisor = {
@@ -36,14 +42,36 @@ export type Supervisor = {
   readonly status: () => WorkerStatus;
 };
 
+/** Crashes within the window after which the process gives up and exits. */
+const CRASHES = 5;
+const CRASH_WINDOW_MS = 60_000;
+
+/** When the worker was heard last. `areMissing` is asked now and then. */
+function createBeats(clock: Clock) {
+  let lastMs = clock();
+  let askedMs = lastMs;
+  return {
+    hear: (): void => void (lastMs = clock()),
+    silentMs: (): number => clock() - lastMs,
+    areMissing: (): boolean => {
+      const [nowMs, beforeMs] = [clock(), askedMs];
+      askedMs = nowMs;
+      // Where this thread did not run either, what was sent meanwhile is still to be heard.
+      const missedMs = nowMs - beforeMs > limits.beatSilenceMs / 2 ? nowMs - beforeMs : 0;
+      lastMs = Math.min(nowMs, lastMs + missedMs);
+      return nowMs - lastMs >= limits.beatSilenceMs;
+    },
+  };
+}
+
 /** Counts crashes within the window; true when there were too many. */
 function createCrashCount(clock: Clock) {
   let atMs: readonly number[] = [];
   return {
     add: (): boolean => {
       const nowMs = clock();
-      atMs = [...atMs, nowMs].filter((one) => one > nowMs - limits.workerCrashWindowMs);
-      return atMs.length >= limits.workerCrashes;
+      atMs = [...atMs, nowMs].filter((one) => one > nowMs - CRASH_WINDOW_MS);
+      return atMs.length >= CRASHES;
     },
     count: (): number => atMs.length,
   };
@@ -51,7 +79,8 @@ function createCrashCount(clock: Clock) {
 
 /** Opens the thread. `onClose` is called once, however it ends. */
 function openThread(
-  { worker, log }: SupervisorOptions,
+  log: Logger,
+  worker: WorkerOptions,
   receive: (message: FromWorker) => void,
   onClose: (thread: Worker) => void,
 ): Worker {
@@ -72,27 +101,34 @@ function send(thread: Worker | undefined, message: ToWorker): void {
   thread?.postMessage(message);
 }
 
+/** What a worker says that is for others. */
+function passOn({ log, onMoved, onFailure }: SupervisorOptions, message: FromWorker): void {
+  if (message.type === "moved") onMoved();
+  else if (message.type === "failure") onFailure(message.failure);
+  else if (message.type === "log") log[message.level](message.fields, message.message);
+}
+
 /** Starts the worker. */
 export function superviseWorker(options: SupervisorOptions): Supervisor {
   const { clock, log } = options;
+  const marks = marksMemory();
   const crashes = createCrashCount(clock);
   const drained = Promise.withResolvers<boolean>();
   let thread: Worker | undefined;
   let state: WorkerStatus["state"] = "starting";
-  let lastBeatAtMs = clock();
-  let subscriptions: readonly SubscriptionReport[] = [];
+  const beats = createBeats(clock);
 
   const receive = (message: FromWorker): void => {
-    lastBeatAtMs = clock();
+    beats.hear();
     if (message.type === "ready" && state === "starting") state = "running";
-    else if (message.type === "beat") ({ subscriptions } = message);
-    else if (message.type === "log") log[message.level](message.fields, message.message);
     else if (message.type === "drained") drained.resolve(true);
+    else passOn(options, message);
   };
 
   const start = (): void => {
-    lastBeatAtMs = clock();
-    thread = openThread(options, receive, (closed) => {
+    beats.hear();
+    const suspects = takeSuspects(marks);
+    thread = openThread(log, { ...options.worker, marks, suspects }, receive, (closed) => {
       if (closed !== thread) return;
       thread = undefined;
       if (state === "draining" || state === "stopped") drained.resolve(false);
@@ -114,9 +150,8 @@ export function superviseWorker(options: SupervisorOptions): Supervisor {
   };
 
   const watchdog = setInterval(() => {
-    const silentMs = clock() - lastBeatAtMs;
-    if (thread === undefined || silentMs < limits.beatSilenceMs) return;
-    log.error({ silentMs }, "the worker does not beat");
+    if (!beats.areMissing() || thread === undefined) return;
+    log.error({ silentMs: beats.silentMs() }, "the worker does not beat");
     thread.terminate();
   }, limits.leaseRenewMs);
 
@@ -130,16 +165,12 @@ export function superviseWorker(options: SupervisorOptions): Supervisor {
         return false;
       }
       state = "draining";
-      // The rest of the time is for the page in hand and for giving the leases back.
-      send(thread, { type: "drain", catchUpMs: timeoutMs / 2 });
+      send(thread, { type: "drain", withinMs: timeoutMs });
       const inTime = await Promise.race([drained.promise, sleep(timeoutMs).then(() => false)]);
       state = "stopped";
       thread?.terminate();
       return inTime;
     },
-    status: () => {
-      const silentMs = clock() - lastBeatAtMs;
-      return { state, silentMs, crashes: crashes.count(), subscriptions };
-    },
+    status: () => ({ state, silentMs: beats.silentMs(), crashes: crashes.count() }),
   };
 }

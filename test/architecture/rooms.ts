@@ -22,7 +22,11 @@ export const rooms: Readonly<Record<string, Room>> = {
   pii: { rooms: ["kernel"], packages: [], ...web },
   store: { rooms: ["kernel", "sql"], packages: ["postgres"], ...bun },
   command: { rooms: ["domain", "pii", "store", "kernel"], packages: [], ...web },
-  subscription: { rooms: ["domain", "pii", "store", "kernel"], packages: [], ...bun },
+  subscription: {
+    rooms: ["domain", "pii", "store", "kernel"],
+    packages: ["@nats-io/", "standardwebhooks"],
+    ...bun,
+  },
   query: { rooms: ["domain", "pii", "store", "kernel"], packages: [], ...web },
   http: {
     rooms: ["command", "query", "domain", "kernel"],

@@ -60,11 +60,14 @@ test("role of the service runs every query but the owner's when it is asked", as
     Record<keyof typeof queries, readonly (string | number | boolean | null)[]>
   > = {
     abandonRestore: [id, "events_2026_01"],
-    acquireLeases: [id, '[{"name":"orders","version":1}]', 1_000],
+    acquireLeases: [id, '[{"name":"orders","version":1}]', 1_000, "[]"],
     appendEvents: [batch, null],
     acquirePartitionLease: [id, 1],
-    applyProjection: ["orders", 0, 0, 0, 0, "[]", "[]"],
+    advanceCheckpoint: ["orders", 0, 0, 0, 0, "[]", "[]", "[]"],
+    advanceCheckpoints: ["[]"],
+    applyProjection: ["orders", 0, 0, 0, 0, "[]", "[]", "[]", "[]"],
     attachPartition: [id, "events_2026_01"],
+    auditProof: ["orders", 0, 100],
     beginArchive: [id, "events_2026_01"],
     beginRestore: [id, "events_2026_01"],
     benchCeiling: [1, 1],
@@ -75,12 +78,17 @@ test("role of the service runs every query but the owner's when it is asked", as
     claimIdempotency: ["key:a", "k", "f", "Thing", "none", 0],
     claimSubjectKeys: ["[]"],
     closePartitions: [0, null],
+    compareDocuments: ["orders", "customers", null, 1, null, null, 1],
+    countDeadLetters: [null, "orders", null, null],
     createApiKey: ["id", "name", hash, '["*"]'],
+    declareSubscription: ["mails", "reactor", 1, null, null, 0],
+    discardDeadLetter: [1, "why"],
     dropSnapshots: ["Thing", '["a"]', 1],
+    dropViewVersion: ["orders", "previous"],
     ensureNextPartition: [null],
     endDetach: [],
     ensurePartitions: [4, null],
-    ensureView: ["things", 1, '["field"]'],
+    ensureView: ["things", 1, '["field"]', "f", '["Happened"]', 1, 0, null],
     expireIdempotency: [1, 1, null],
     findActiveKeys: ["default", `["${hash}"]`],
     findAggregateType: [null],
@@ -93,30 +101,46 @@ test("role of the service runs every query but the owner's when it is asked", as
     listApiKeys: [],
     listAttachedPartitions: [],
     listCanaries: [],
+    listDeadLetters: [0, 1, null, "orders", "waiting", null, null],
     listDocuments: ["orders", "[]", true, null, null, 1],
     listKekIds: [],
     listMigrations: [],
     listSnapshots: [],
+    listSubscriptions: [null],
     listUnsnapshotted: ["Thing", 1, 1, "", 1],
     loadAggregate: ["Thing", "by-the-app", 1, 10],
     listPartitions: [1],
     loadPartition: [id, "events_2026_01", "[]"],
     markFrozen: ["events_2026_01"],
+    pauseSubscription: ["orders", true, "why"],
+    positionAt: ["2026-01-01T00:00:00Z"],
     readAfter: [0, 10],
     readBackend: [],
+    readCheckpoints: [],
     readDocuments: ["orders", '["a"]'],
+    readDueLetters: ["orders", 0, 10],
     readHead: [],
     readLogPage: [0, 10, '["Happened"]', 100, 1_000],
     readStreamPage: ["Thing", "by-the-app", 1, 9, 10, false, null, null, 1_000],
     readHealth: ["2026-01-01T00:00:00Z"],
     readPartition: [month, 0, 1, 1],
     readServer: [],
-    readProjection: ["orders", '["a"]', '["Order-a"]'],
+    readProjection: ["orders", '["a"]', '["a"]', '["Order-a"]'],
+    readProof: ["orders"],
     readStream: ["Thing", "by-the-app", 1, 9, 10, false, null, null],
+    readSubscriptionPage: [0, 10, '["Happened"]', null, 100, 1_000],
+    readWaitingStreams: ["orders", '["Order-a"]'],
+    rebuildView: ["orders", null],
+    recordCrash: ['[{"subscription":"orders","position":1,"attemptsMax":3,"delayMs":10}]'],
     recordUpkeep: [null],
+    releaseLease: [id, "orders", 0],
     releaseLeases: [id],
+    resetSubscription: ["orders", 0],
+    retryDeadLetters: [null, "orders", null, null],
     revokeApiKey: ["id"],
+    rollbackView: ["orders"],
     saveSnapshot: ["Thing", "by-the-app", 1, 1, "2026-01-01T00:00:00Z", 1, "{}", `["${id}"]`],
+    swapView: ["orders"],
     verifyCheckpoints: [],
     verifyCreatedAt: ["2026-01-01Z", "2026-02-01Z"],
     verifyDeadLetters: [],
@@ -128,6 +152,7 @@ test("role of the service runs every query but the owner's when it is asked", as
     verifyPartitionBounds: [],
     verifyPartitionIndexes: [],
     verifyPositions: ["2026-01-01Z", "2026-02-01Z"],
+    verifyProofs: [],
     verifyRegister: [],
     verifyStreamVersions: ["Thing", "", null],
     verifyStreams: ["Thing", "", null],
@@ -193,11 +218,20 @@ test("functions are nobody else's when a role without rights calls them", async 
   expect([...callable]).toEqual([]);
 });
 
+/** They read nothing and run with their caller's rights, so that a plan can take them in. */
+const arithmetic = ["position_hash", "stream_partition"];
+
 test("functions look names up in pg_catalog alone when they are defined", async () => {
   const open = await sql<{ name: string }[]>`
     select p.proname as name from pg_proc p
      where p.pronamespace = 'varve'::regnamespace and p.proname <> 'grant_rights'
+       and not p.proname = any (${arithmetic})
        and (not p.prosecdef
             or not 'search_path=pg_catalog, pg_temp' = any (coalesce(p.proconfig, '{}')))`;
   expect([...open]).toEqual([]);
+  const pure = await sql<{ name: string }[]>`
+    select p.proname as name from pg_proc p
+     where p.pronamespace = 'varve'::regnamespace and p.provolatile = 'i' and not p.prosecdef
+     order by 1`;
+  expect(pure.map(({ name }) => name)).toEqual(arithmetic);
 });

@@ -100,13 +100,13 @@ test("an event is put aside as what it is when its upcaster throws or its stream
   await ensureViews(pool, broken.views);
   const loop = startLoop({ pool, views: broken.views, eventTypes: eventTypesOf([broken]) });
   const letters = () => sql`
-    select key, error_code as code from varve.dead_letters
+    select kind, key, error_code as code from varve.dead_letters
      where subscription = 'loans-again' order by position`;
   await until("three wait", async () => (await letters()).length === 3);
   await loop.stop();
   expect([...(await letters())]).toEqual([
-    { key: "Loan-old", code: "upcast-failed" },
-    { key: "Loan-old", code: "behind-dead-letter" },
-    { key: "Lease-x", code: "schema-behind" },
+    { kind: "stream", key: "Loan-old", code: "upcast-failed" },
+    { kind: "document", key: "old", code: "behind-dead-letter" },
+    { kind: "stream", key: "Lease-x", code: "schema-behind" },
   ]);
 });

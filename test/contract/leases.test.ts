@@ -1,11 +1,14 @@
 import { afterAll, beforeEach, beforeAll, describe, expect, test } from "bun:test";
 
 import { uuidv7 } from "#kernel/ids.ts";
-import { applyProjection, ensureView } from "#store/documents.ts";
-import { acquireLeases, releaseLeases, type Lease } from "#store/leases.ts";
+import { advanceCheckpoint } from "#store/checkpoints.ts";
+import { ensureView } from "#store/documents.ts";
+import { releaseLeases, type Lease } from "#store/leases.ts";
 import type { Pool } from "#store/pool.ts";
 import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
+import { fingerprintOf } from "#test/support/loops.ts";
 import { openTestPool } from "#test/support/pools.ts";
+import { leaseViews, stepOf, tableOf } from "#test/support/views.ts";
 import { until } from "#test/until.ts";
 
 let database: TestDatabase;
@@ -28,14 +31,14 @@ let name = "";
 beforeEach(async () => {
   views += 1;
   name = `view${views}`;
-  await ensureView(pool, { name, version: 1, filterFields: [] });
+  await ensureView(pool, tableOf(name));
 });
 
 const firstVersions = (names: readonly string[]) =>
   names.map((each) => ({ name: each, version: 1 }));
 
 const acquire = (owner: string, durationMs = LONG_MS, names = [name]) =>
-  acquireLeases(pool, owner, firstVersions(names), durationMs);
+  leaseViews(pool, owner, firstVersions(names), { durationMs });
 
 const takenOver = (owner: string): Promise<readonly Lease[]> =>
   until("the lease is taken over", async () => {
@@ -43,21 +46,31 @@ const takenOver = (owner: string): Promise<readonly Lease[]> =>
     return leases.length > 0 && leases;
   });
 
-const move = (epoch: number, fromPosition: number, toPosition: number) =>
-  applyProjection(pool, {
-    view: name,
-    epoch,
-    fromPosition,
-    toPosition,
-    events: 0,
-    changes: [],
-    deadLetters: [],
-  });
+/** The lease of the first version's only partition, or one that differs. */
+const lease = (epoch: number, changed: Partial<Lease> = {}): Lease => ({
+  subscription: name,
+  partition: 0,
+  partitions: 1,
+  epoch,
+  position: 0,
+  barrier: null,
+  paused: false,
+  surplus: false,
+  dueInMs: null,
+  openLetters: false,
+  suspects: [],
+  version: 1,
+  fingerprint: fingerprintOf({ name, version: 1 }),
+  ...changed,
+});
+
+const move = (epoch: number, fromPosition: number, toPosition: number, subscription = name) =>
+  advanceCheckpoint(pool, stepOf(subscription, { epoch, fromPosition, toPosition }));
 
 describe("leases", () => {
   test("lease is taken with a new epoch and kept when its owner renews it", async () => {
     const owner = uuidv7();
-    const held = [{ subscription: name, epoch: 1, position: 0 }];
+    const held = [lease(1)];
     expect([await acquire(owner), await acquire(owner)]).toEqual([held, held]);
   });
 
@@ -65,14 +78,8 @@ describe("leases", () => {
     const [before, after] = [uuidv7(), uuidv7()];
     await acquire(before);
     expect(await acquire(after)).toEqual([]);
-    await pool.query(
-      {
-        name: "clock",
-        text: `select varve.acquire_leases($1::uuid, $2::text::jsonb, 2147483647)`,
-      },
-      [before, JSON.stringify(firstVersions([name]))],
-    );
-    expect(await acquire(after)).toEqual([{ subscription: name, epoch: 2, position: 0 }]);
+    await acquire(before, 2 ** 31 - 1);
+    expect(await acquire(after)).toEqual([lease(2)]);
     expect(await move(1, 0, 7)).toBe(false);
   });
 
@@ -80,7 +87,7 @@ describe("leases", () => {
     const owner = uuidv7();
     await acquire(owner);
     await move(1, 0, 7);
-    expect(await acquire(owner)).toEqual([{ subscription: name, epoch: 1, position: 7 }]);
+    expect(await acquire(owner)).toEqual([lease(1, { position: 7 })]);
   });
 
   test("other owner gets nothing when the lease has not expired", async () => {
@@ -91,7 +98,7 @@ describe("leases", () => {
   test("other owner takes over with the next epoch when the lease has expired", async () => {
     const startMs = performance.now();
     await acquire(uuidv7(), SHORT_MS);
-    expect(await takenOver(uuidv7())).toEqual([{ subscription: name, epoch: 2, position: 0 }]);
+    expect(await takenOver(uuidv7())).toEqual([lease(2)]);
     expect(performance.now() - startMs).toBeGreaterThan(SHORT_MS);
   });
 
@@ -107,14 +114,14 @@ describe("leases", () => {
   test("owner keeps its epoch when it renews an expired lease that nobody wanted", async () => {
     const owner = uuidv7();
     await acquire(owner, 0);
-    expect(await acquire(owner)).toEqual([{ subscription: name, epoch: 1, position: 0 }]);
+    expect(await acquire(owner)).toEqual([lease(1)]);
   });
 
   test("other owner takes over at once when the lease was released", async () => {
     const owner = uuidv7();
     await acquire(owner);
     await releaseLeases(pool, owner);
-    expect(await acquire(uuidv7())).toEqual([{ subscription: name, epoch: 2, position: 0 }]);
+    expect(await acquire(uuidv7())).toEqual([lease(2)]);
     expect(await move(1, 0, 5)).toBe(false);
   });
 
@@ -125,46 +132,49 @@ describe("leases", () => {
   });
 
   test("each subscription has one owner when ten ask for all of them at once", async () => {
-    const names = ["one", "two", "three"].map((suffix) => `${name}_${suffix}`);
-    for (const each of names) await ensureView(pool, { name: each, version: 1, filterFields: [] });
-    const pools = Array.from({ length: 10 }, () => openTestPool(database.url, { size: 1 }));
-    const held = await Promise.all(
-      // In opposite orders, as two releases of the program may list them.
-      pools.map((one, index) =>
-        acquireLeases(
-          one,
-          uuidv7(),
-          firstVersions(index % 2 === 0 ? names : names.toReversed()),
-          LONG_MS,
+    const names = ["one", "two", "three"].map((suffix) => `${name}-${suffix}`);
+    for (const each of names) await ensureView(pool, tableOf(each));
+    const owners = Array.from({ length: 10 }, () => ({
+      owner: uuidv7(),
+      pool: openTestPool(database.url, { size: 1 }),
+    }));
+    // In opposite orders, as two releases of the program may list them.
+    const ask = () =>
+      Promise.all(
+        owners.map((one, index) =>
+          leaseViews(
+            one.pool,
+            one.owner,
+            firstVersions(index % 2 === 0 ? names : names.toReversed()),
+          ),
         ),
-      ),
-    );
-    await Promise.all(pools.map((one) => one.close(1_000)));
-    const owned = held
-      .flat()
-      .toSorted((left, right) => (left.subscription < right.subscription ? -1 : 1));
-    expect(owned).toEqual(
-      names.toSorted().map((subscription) => ({ subscription, epoch: 1, position: 0 })),
-    );
+      );
+    const both = [(await ask()).flat(), (await ask()).flat()];
+    await Promise.all(owners.map((one) => one.pool.close(1_000)));
+    for (const held of both) {
+      const owned = held.map(({ subscription, epoch }) => `${subscription} ${epoch}`);
+      expect(owned.toSorted()).toEqual(names.toSorted().map((each) => `${each} 1`));
+    }
   });
 
-  test("the next version's owner is alone when the program before still asks", async () => {
+  test("what serves stays with the program before when the next version is built", async () => {
     const before = uuidv7();
     await acquire(before);
-    await ensureView(pool, { name, version: 2, filterFields: [] });
-    const next = uuidv7();
-    const held = await acquireLeases(pool, next, [{ name, version: 2 }], LONG_MS);
-    expect(held).toEqual([{ subscription: name, epoch: 3, position: 0 }]);
-    expect(await acquire(before)).toEqual([]);
-    expect(await move(1, 0, 7)).toBe(false);
-    expect(await move(3, 0, 7)).toBe(true);
+    await ensureView(pool, tableOf(name, { version: 2 }));
+    const building = `${name}:building`;
+    const second = { version: 2, fingerprint: fingerprintOf({ name, version: 2 }) };
+    expect(await leaseViews(pool, uuidv7(), [{ name, version: 2 }])).toEqual([
+      // No epoch of a view is given twice, whichever of its versions had it.
+      lease(2, { subscription: building, ...second }),
+    ]);
+    expect(await acquire(before)).toEqual([lease(1)]);
+    expect([await move(1, 0, 7), await move(2, 0, 5, building)]).toEqual([true, true]);
   });
 
   test("a view keeps its later version when a program knows only an earlier one", async () => {
-    await ensureView(pool, { name, version: 2, filterFields: [] });
-    expect(ensureView(pool, { name, version: 1, filterFields: [] })).rejects.toMatchObject({
-      code: "schema-behind",
-    });
+    const later = `${name}-later`;
+    await ensureView(pool, tableOf(later, { version: 2 }));
+    expect(ensureView(pool, tableOf(later))).rejects.toMatchObject({ code: "schema-behind" });
   });
 
   test("lease is not given when there is no such subscription", async () => {

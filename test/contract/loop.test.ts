@@ -8,7 +8,7 @@ import { acquireLeases } from "#store/leases.ts";
 import type { Pool } from "#store/pool.ts";
 import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
-import { ensureViews, startLoop } from "#test/support/loops.ts";
+import { ensureViews, fingerprintOf, startLoop } from "#test/support/loops.ts";
 import { openSql, openTestPool } from "#test/support/pools.ts";
 import { until } from "#test/until.ts";
 
@@ -97,7 +97,7 @@ describe("the loop", () => {
   test("loop looks at once when it is woken in the middle of its longest rest", async () => {
     let looks = 0;
     const query: Pool["query"] = (statement, ...rest) => {
-      if (statement.name === "read_after") looks += 1;
+      if (statement.name === "read_subscription_page") looks += 1;
       return pool.query(statement, ...rest);
     };
     const loop = start({ pool: { ...pool, query } });
@@ -119,14 +119,18 @@ describe("the loop", () => {
     await appendAll(pool, appendTo("a", 0, 3));
     const loop = start();
     const live = {
-      held: true,
+      partition: 0,
+      epoch: 1,
       state: "live",
+      halted: false,
       eventsFailed: 0,
       errorsLastMinute: 0,
       lastError: null,
+      eventsPerSecond: expect.any(Number) as unknown,
+      inFlight: 0,
     };
-    await until("the loop is live", () => loop.report().every(({ state }) => state === "live"));
     await reached(3);
+    await until("the loop is live", () => loop.report().every(({ state }) => state === "live"));
     const reports: readonly unknown[] = loop.report();
     expect(reports).toEqual([
       { name: "counts", ...live },
@@ -137,30 +141,32 @@ describe("the loop", () => {
 
   test("leases are free at once when the loop has drained", async () => {
     const loop = start();
-    await until("the loop holds them", () => loop.report().every(({ held }) => held));
+    await until("the loop holds them", () => loop.report().length === 2);
     await loop.stop();
-    const leases = await acquireLeases(
-      pool,
-      uuidv7(),
-      ["counts", "others"].map((name) => ({ name, version: 1 })),
-      1_000,
-    );
+    const runnable = views.map((view) => ({
+      name: view.name,
+      version: 1,
+      fingerprint: fingerprintOf(view),
+    }));
+    const request = { owner: uuidv7(), runnable, durationMs: 1_000, reports: [] };
+    const leases = await acquireLeases(pool, request);
     expect(leases.map(({ subscription }) => subscription)).toEqual(["counts", "others"]);
   });
 
-  test("second loop holds nothing, and goes on when the first one drains", async () => {
+  test("second loop takes its share, and everything when the first one drains", async () => {
     const first = start();
-    await until("the first holds them", () => first.report().every(({ held }) => held));
+    const held = (loop: typeof first) => loop.report().map(({ name }) => name);
+    await until("the first holds them", () => held(first).length === 2);
     const second = start();
-    const stopped = () => second.report().every(({ held, state }) => !held && state === "stopped");
-    await until("the second was refused", stopped);
+    await until("each has one", () => held(first).length === 1 && held(second).length === 1);
+    expect([...held(first), ...held(second)].toSorted()).toEqual(["counts", "others"]);
     await appendAll(pool, appendTo("a", 0, 2));
     await reached(2);
-    expect(second.report().map(({ held }) => held)).toEqual([false, false]);
     await first.stop();
     await appendAll(pool, appendTo("a", 2, 2));
     await reached(4);
-    expect(await countsOf()).toEqual({ a: 4 });
+    expect([held(first), held(second).toSorted()]).toEqual([[], ["counts", "others"]]);
+    expect([await countsOf(), await countsOf("others")]).toEqual([{ a: 4 }, { a: 4 }]);
   });
 
   test("loop ends by a defect when the log has a gap", async () => {

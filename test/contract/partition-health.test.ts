@@ -14,7 +14,7 @@ afterEach(() => closeStore(store));
 const running: ProcessView = {
   startedAtMs: 0,
   draining: false,
-  worker: { state: "running", silentMs: 0, crashes: 0, subscriptions: [] },
+  worker: { state: "running", silentMs: 0, crashes: 0 },
 };
 
 const health = () => createHealth(store.pool, () => running, Date.now);
@@ -127,6 +127,8 @@ describe("health of the partitions", () => {
     await direct.close(1_000);
     await store.sql`insert into varve.checkpoints (subscription, last_progress_at)
       values ('late', now() - interval '1 hour')`;
+    await store.sql`insert into varve.leases (subscription, owner, epoch, expires_at)
+      values ('late', gen_random_uuid(), 1, now() + interval '1 minute')`;
     const report = await health().report();
     expect(report.partitions).toMatchObject({ archived: 1, closed: 2, underWay: [] });
     const [late] = report.subscriptions;

@@ -103,6 +103,22 @@ describe("what a read touches among sixty partitions", () => {
     expect(trace).toEqual(only("position", monthAgo(35), monthAgo(34)));
   });
 
+  test("ages of what lags are found by position in the month of each when many are asked for", async () => {
+    const from = 25 * EVENTS_A_MONTH + 50;
+    const positions = Array.from({ length: 100 }, (_, n) => from + n).join(",");
+    const trace = await touched("select * from varve.read_times_after($1::text::bigint[])", [
+      `{${positions}}`,
+    ]);
+    expect(trace).toEqual(only("position", monthAgo(34)));
+  });
+
+  test("log is counted by position in the partitions of the stretch alone", async () => {
+    const from = 25 * EVENTS_A_MONTH - 5;
+    const counted = "select * from varve.count_events($1, $2, array['Happened'], null, 2, 0, 9)";
+    const trace = await touched(counted, [from, from + 10]);
+    expect(trace).toEqual(only("position", monthAgo(35), monthAgo(34)));
+  });
+
   test("head is one step in the newest partition when it is asked for", async () => {
     const trace = await touched("select * from varve.log_head()", []);
     expect(trace).toEqual(only("position", monthAgo(0)));

@@ -2,11 +2,11 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { uuidv7 } from "#kernel/ids.ts";
 import { recordUnchanged } from "#store/idempotency.ts";
-import { acquireLeases } from "#store/leases.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
 import { allViews, ensureViews } from "#test/support/loops.ts";
 import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
 import { brokenIn, threeMonths } from "#test/support/verified.ts";
+import { leaseViews } from "#test/support/views.ts";
 
 let store: TestStore;
 let oldest = "";
@@ -43,7 +43,7 @@ const claim = (
 };
 
 test("verify finds nothing when views, leases and keys are as the service leaves them", async () => {
-  await acquireLeases(store.pool, uuidv7(), allViews, 60_000);
+  await leaseViews(store.pool, uuidv7(), allViews);
   const idempotency = { principal: "key:a", key: "k", fingerprint: "f" };
   await appendAll(store.pool, { ...appendTo("d", 2, 3), idempotency }, appendTo("e", null));
   expect(await afterPlanting()).toEqual({});
@@ -101,8 +101,9 @@ test("verify finds the checkpoints when they are outside the log", async () => {
   expect(
     await afterPlanting(
       "alter table varve.checkpoints drop constraint checkpoints_position_check",
-      `update varve.checkpoints set position = case subscription
-         when 'orders' then 9 when 'customers' then -1 else 8 end`,
+      `update varve.checkpoints set (position, proof_position) = (
+         select p, p from (select case subscription
+           when 'orders' then 9 when 'customers' then -1 else 8 end) at (p))`,
     ),
   ).toEqual({
     checkpoints: [
@@ -116,7 +117,7 @@ test("verify knows the end of the log by the register when every month is archiv
   expect(
     await afterPlanting(
       "update varve.event_partitions set last_position = 8 where first_position = 6",
-      "update varve.checkpoints set position = 8",
+      "update varve.checkpoints set position = 8, proof_position = 8",
       `do $$ declare name text; begin
          for name in select p.name from varve.event_partitions p where p.first_position is not null
          loop

@@ -5,30 +5,33 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { uuidv7 } from "#kernel/ids.ts";
 import { createHealth } from "#query/health.ts";
-import { applyProjection, ensureView } from "#store/documents.ts";
-import { acquireLeases } from "#store/leases.ts";
+import { applyProjection, changeText, recordCrash } from "#store/checkpoints.ts";
+import { ensureView } from "#store/documents.ts";
 import { blocksOf } from "#test/architecture/readme.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
 import { allViews, ensureViews } from "#test/support/loops.ts";
 import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
 import { brokenIn } from "#test/support/verified.ts";
+import { leaseViews, letterAt, stepOf, tableOf } from "#test/support/views.ts";
 
 const runbook = readFileSync("docs/runbook.md", "utf8");
 const [takeAway = "", ...otherSql] = blocksOf(runbook, "sql");
 
-const parcels = { name: "parcels", version: 2, filterFields: ["kind"] };
+const parcels = tableOf("parcels", { version: 2, filterFields: ["kind"] });
+
+const crash = { position: 9, attemptsMax: 3, delayMs: 10 };
 
 let store: TestStore;
 beforeEach(async () => {
   store = await openStore();
   await ensureViews(store.pool, allViews);
-  await acquireLeases(store.pool, uuidv7(), allViews, 60_000);
+  await leaseViews(store.pool, uuidv7(), allViews);
   await ensureView(store.pool, parcels);
 });
 afterEach(() => closeStore(store));
 
 async function health() {
-  const worker = { state: "running", silentMs: 0, crashes: 0, subscriptions: [] } as const;
+  const worker = { state: "running", silentMs: 0, crashes: 0 } as const;
   const view = () => ({ startedAtMs: 0, draining: false, worker });
   const { status, subscriptions } = await createHealth(store.pool, view, Date.now).report();
   const unwell = subscriptions.filter((each) => each.status !== "healthy");
@@ -38,10 +41,13 @@ async function health() {
 /** Whatever of the view the database holds. */
 async function remains() {
   const [row] = await store.sql`
-    select (select count(*)::int from varve.views where name = 'parcels') as views,
-      (select count(*)::int from varve.checkpoints where subscription = 'parcels') as checkpoints,
-      (select count(*)::int from varve.leases where subscription = 'parcels') as leases,
-      (select count(*)::int from varve.dead_letters where subscription = 'parcels') as letters,
+    select (select count(*)::int from varve.views where view = 'parcels') as views,
+      (select count(*)::int from varve.subscriptions where name like 'parcels%') as subscriptions,
+      (select count(*)::int from varve.checkpoints where subscription like 'parcels%')
+        as checkpoints,
+      (select count(*)::int from varve.leases where subscription like 'parcels%') as leases,
+      (select count(*)::int from varve.dead_letters where subscription like 'parcels%') as letters,
+      (select count(*)::int from varve.suspects where subscription like 'parcels%') as suspects,
       (select count(*)::int from pg_class
         where relnamespace = 'varve_views'::regnamespace and relname like 'parcels%') as relations`;
   return { ...row };
@@ -49,23 +55,30 @@ async function remains() {
 
 test("view that nobody declares is gone without a trace when the runbook's statement has run", async () => {
   await appendAll(store.pool, appendTo("a", 0));
-  const [lease] = await acquireLeases(store.pool, uuidv7(), [parcels], 60_000);
-  await applyProjection(store.pool, {
-    view: "parcels",
-    epoch: lease?.epoch ?? 0,
-    fromPosition: 0,
-    toPosition: 1,
-    events: 1,
-    changes: [{ key: "p-1", document: { kind: "small" }, firstPosition: 1, position: 1 }],
-    deadLetters: [{ key: "Thing-a", position: 1, errorCode: "upcast-failed" }],
-  });
+  await ensureView(store.pool, tableOf("parcels", { version: 3 }));
+  const [lease] = await leaseViews(store.pool, uuidv7(), [parcels]);
+  const taken = { epoch: lease?.epoch ?? 0, toPosition: 1, letters: [letterAt(1)] };
+  const changes = [{ key: "p-1", document: { kind: "small" }, firstPosition: 1, position: 1 }];
+  expect(await applyProjection(store.pool, stepOf("parcels", taken), changes.map(changeText))).toBe(
+    true,
+  );
+  await recordCrash(store.pool, [{ ...crash, subscription: "parcels" }]);
+  await recordCrash(store.pool, [{ ...crash, subscription: "parcels:building" }]);
   await store.sql`update varve.leases set expires_at = now() where subscription = 'parcels'`;
   expect(await health()).toEqual({ status: "unhealthy", unwell: [["parcels", "stopped"]] });
 
   expect(otherSql).toEqual([]);
   await store.sql.unsafe(takeAway.replace("'lending'", "'parcels'"));
 
-  const nothing = { views: 0, checkpoints: 0, leases: 0, letters: 0, relations: 0 };
+  const nothing = {
+    views: 0,
+    subscriptions: 0,
+    checkpoints: 0,
+    leases: 0,
+    letters: 0,
+    suspects: 0,
+    relations: 0,
+  };
   expect(await remains()).toEqual(nothing);
   expect(await health()).toEqual({ status: "healthy", unwell: [] });
   expect(await brokenIn(store.database.url)).toEqual({});

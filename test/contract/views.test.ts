@@ -1,20 +1,23 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type postgres from "postgres";
 
+import { applyProjection, changeText, recordCrash } from "#store/checkpoints.ts";
 import {
-  applyProjection,
   ensureView,
   listDocuments,
+  readCheckpoints,
   readDocuments,
   type DocumentFilter,
   type DocumentList,
 } from "#store/documents.ts";
 import type { Pool } from "#store/pool.ts";
 import { queries } from "#store/statements.ts";
+import { swapView } from "#store/subscriptions.ts";
 import type { TestDatabase } from "#test/database.ts";
 import { openTestPool } from "#test/support/pools.ts";
 import { closeStore, openStore } from "#test/support/store.ts";
 import { traceOf } from "#test/support/trace.ts";
+import { stepOf, tableOf } from "#test/support/views.ts";
 
 let database: TestDatabase;
 let pool: Pool;
@@ -28,7 +31,7 @@ const quote = `o'clock "\\ $1 %s %I é`;
 
 /** A view of 23 documents: two kinds in turn, days that repeat, and keys that need quoting. */
 async function fill(name: string): Promise<void> {
-  await ensureView(pool, { name, version: 1, filterFields: ["kind", "day", quote] });
+  await ensureView(pool, tableOf(name, { filterFields: ["kind", "day", quote] }));
   const changes = Array.from({ length: 23 }, (_, n) => ({
     key: `${quote}${String(n).padStart(2, "0")}`,
     document: {
@@ -40,15 +43,7 @@ async function fill(name: string): Promise<void> {
     firstPosition: 1 + Math.floor(n / 2),
     position: 40,
   }));
-  await applyProjection(pool, {
-    view: name,
-    epoch: 0,
-    fromPosition: 0,
-    toPosition: 40,
-    events: 23,
-    changes,
-    deadLetters: [],
-  });
+  await applyProjection(pool, stepOf(name, { toPosition: 40 }), changes.map(changeText));
 }
 
 const keyOf = (n: number): string => `${quote}${String(n).padStart(2, "0")}`;
@@ -132,7 +127,7 @@ describe("listDocuments", () => {
   });
 
   test("page takes the index of its filter or order when the view is large", async () => {
-    await ensureView(pool, { name: "large", version: 1, filterFields: ["kind"] });
+    await ensureView(pool, tableOf("large", { filterFields: ["kind"] }));
     await sql`insert into varve_views.large_v1
       select 'k' || n, jsonb_build_object('kind', 'kind' || n % 500), n, n
         from generate_series(1, 20000) n`;
@@ -179,6 +174,34 @@ describe("readDocuments", () => {
   });
 });
 
+describe("how far a view is", () => {
+  beforeAll(() => fill("shared"));
+
+  const positions = async (): Promise<readonly unknown[]> => {
+    const list = { filters: [], newest: true, limit: 1 };
+    return [
+      (await readDocuments(pool, "shared", [])).position,
+      (await listDocuments(pool, "shared", list)).position,
+      (await readCheckpoints(pool, 5_000)).get("shared"),
+    ];
+  };
+
+  test("it is as far as the slowest partition when it has several", async () => {
+    expect(await positions()).toEqual([40, 40, 40]);
+    await sql`insert into varve.checkpoints (subscription, partition, position)
+      values ('shared', 1, 30), ('shared', 2, 35)`;
+    expect(await positions()).toEqual([30, 30, 30]);
+    await sql`update varve.checkpoints set position = 50
+      where subscription = 'shared' and partition > 0`;
+    expect(await positions()).toEqual([40, 40, 40]);
+  });
+
+  test("it is at the beginning when nobody has kept it yet", async () => {
+    await sql`delete from varve.checkpoints where subscription = 'shared'`;
+    expect(await positions()).toEqual([0, 0, undefined]);
+  });
+});
+
 describe("ensureView", () => {
   const objects = async (prefix: string) => {
     const rows = await sql<{ name: string }[]>`
@@ -187,7 +210,7 @@ describe("ensureView", () => {
          and relname like ${`${prefix}%`} order by 1`;
     return rows.map(({ name }) => name);
   };
-  const view = { name: "made", version: 1, filterFields: ["kind"] };
+  const view = tableOf("made", { filterFields: ["kind"] });
 
   test("view is made once when twelve ask for it at the same moment", async () => {
     const pools = Array.from({ length: 12 }, () => openTestPool(database.url, { size: 1 }));
@@ -204,27 +227,35 @@ describe("ensureView", () => {
     ]);
   });
 
-  test("view starts from nothing and fences its writer when its version is another", async () => {
+  test("view is built beside the one that serves when its version is another", async () => {
     await fill("raised");
-    const stale = {
-      view: "raised",
-      epoch: 0,
-      fromPosition: 40,
-      toPosition: 50,
-      events: 0,
-      changes: [],
-      deadLetters: [],
-    };
-    expect(await ensureView(pool, { name: "raised", version: 2, filterFields: [] })).toBe(true);
-    expect(await applyProjection(pool, stale)).toBe(false);
-    expect(await applyProjection(pool, { ...stale, fromPosition: 0 })).toBe(false);
-    expect(await readDocuments(pool, "raised", [keyOf(1)])).toEqual({ position: 0, documents: [] });
-    const kept = ["raised", "raised_v2", "raised_v2_first_position_idx", "raised_v2_pkey"];
-    expect(await objects("raised")).toEqual(kept);
+    expect(await ensureView(pool, tableOf("raised", { version: 2 }))).toBe(true);
+    const { position, documents } = await readDocuments(pool, "raised", [keyOf(1)]);
+    expect([position, documents.length]).toEqual([40, 1]);
+    expect((await readCheckpoints(pool, 5_000)).get("raised:building")).toBe(0);
+    const further = { fromPosition: 40, toPosition: 50 };
+    expect(await applyProjection(pool, stepOf("raised", further), [])).toBe(true);
+    expect(await ensureView(pool, tableOf("raised", { version: 2 }))).toBe(false);
+    expect(await ensureView(pool, tableOf("raised", { version: 1 }))).toBe(false);
+  });
+
+  test("what has ended workers is known of the version that serves when it was found while it was built", async () => {
+    await fill("swapped");
+    await ensureView(pool, tableOf("swapped", { version: 2, startPosition: 40 }));
+    const crash = { position: 41, attemptsMax: 3, delayMs: 10 };
+    await recordCrash(pool, [{ ...crash, subscription: "swapped:building" }]);
+    const before = { ...crash, subscription: "swapped", position: 42 };
+    await recordCrash(pool, [before]);
+    expect(await swapView(pool, "swapped")).toBe("done");
+    const suspects = await sql`select subscription, position::int from varve.suspects order by 2`;
+    expect([...suspects]).toEqual([
+      { subscription: "swapped", position: 41 },
+      { subscription: "swapped:previous", position: 42 },
+    ]);
   });
 
   test("view is made whole when its name and fields need quoting", async () => {
-    const odd = { name: 'odd "name', version: 1, filterFields: [quote] };
+    const odd = tableOf('odd "name', { filterFields: [quote] });
     expect(await ensureView(pool, odd)).toBe(true);
     expect(await readDocuments(pool, odd.name, ["x"])).toEqual({ position: 0, documents: [] });
   });

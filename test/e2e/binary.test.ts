@@ -8,7 +8,9 @@ import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { sleep } from "#kernel/clock.ts";
 import { freshDatabase, type TestDatabase } from "#test/database.ts";
 import { createOrder, shownOrder } from "#test/support/caller.ts";
-import { caughtUp, logFaults, viewFaults } from "#test/support/invariants.ts";
+import { aggregates } from "#domain/registry.ts";
+import { viewFingerprints } from "#ops/fingerprints.ts";
+import { caughtUp, logFaults, viewFaults, withSql } from "#test/support/invariants.ts";
 import {
   createKey,
   endServices,
@@ -57,6 +59,20 @@ function alone(databaseUrl: string): ProcessOptions & { readonly directory: stri
 
 test("build leaves the binary and nothing else", () => {
   expect(readdirSync(folder)).toEqual(["varve"]);
+});
+
+test("binary keeps each view under the fingerprint of its source when it starts", async () => {
+  const service = await startService(alone(database.url));
+  await service.stop();
+  const kept = await withSql(
+    database.url,
+    (sql) => sql<{ name: string; fingerprint: string }[]>`
+      select name || '@' || version as name, fingerprint from varve.views order by name`,
+  );
+  const source = await viewFingerprints(aggregates);
+  expect(new Map(kept.map(({ name, fingerprint }) => [name, fingerprint]))).toEqual(
+    new Map([...source].toSorted(([left], [right]) => (left < right ? -1 : 1))),
+  );
 });
 
 test("binary migrates, serves, projects and drains when it lies alone in a folder", async () => {

@@ -6,10 +6,10 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { uuidv7 } from "#kernel/ids.ts";
 import { ensureView } from "#store/documents.ts";
-import { acquireLeases } from "#store/leases.ts";
 import { allViews, ensureViews } from "#test/support/loops.ts";
 import { endServices, runVerb } from "#test/support/service.ts";
 import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
+import { leaseViews, tableOf } from "#test/support/views.ts";
 
 let store: TestStore;
 let serviceUrl = "";
@@ -25,7 +25,7 @@ beforeEach(async () => {
   url.password = "secret";
   serviceUrl = url.href;
   await ensureViews(store.pool, allViews);
-  await acquireLeases(store.pool, uuidv7(), allViews, 60_000);
+  await leaseViews(store.pool, uuidv7(), allViews);
 });
 afterEach(async () => {
   await endServices();
@@ -127,7 +127,7 @@ test("doctor warns when nobody works for a subscription", async () => {
 });
 
 test("doctor tells a view that nobody declares from one that nobody works for when both stand still", async () => {
-  await ensureView(store.pool, { name: "parcels", version: 1, filterFields: [] });
+  await ensureView(store.pool, tableOf("parcels"));
   const workers = async () => {
     const { stdout } = await runVerb(["doctor", "--json"], { databaseUrl: serviceUrl });
     const { checks } = JSON.parse(stdout) as { checks: readonly Diagnosis[] };

@@ -92,6 +92,24 @@ describe("the service with another aggregate", () => {
     ]);
   });
 
+  test("tells the shelf once, by an id that stays, when a loan is returned", async () => {
+    const [call] = await until("the shelf has heard of it", () => {
+      const { received } = copy.shelf;
+      return received.length > 0 && received;
+    });
+    const returnedAt = await until("the view has it too", async () => {
+      const { body } = await read("loans/l-1");
+      return body["returnedAt"];
+    });
+    expect([call?.method, call?.path, call?.headers["idempotency-key"]]).toEqual([
+      "PUT",
+      "/returns/l-1",
+      "shelf:4",
+    ]);
+    expect(JSON.parse(call?.body ?? "")).toEqual({ returnedAt });
+    expect(copy.shelf.received).toHaveLength(1);
+  });
+
   test("points to each fault when a body does not fit", async () => {
     const unfit = {
       ...lend,
@@ -243,7 +261,7 @@ describe("the service with another aggregate", () => {
     const after = textsOf(copy.tree);
     const { before } = copy;
     const changed = [...before].filter(([path, text]) => after.get(path) !== text);
-    const files = ["commands", "events", "lending-view", "loan", "loans-view", "values"];
+    const files = "commands events lending-view loan loans-view shelf-reactor values".split(" ");
     expect(changed.map(([path]) => path)).toEqual(["src/domain/registry.ts"]);
     expect([...after.keys()].filter((path) => !before.has(path))).toEqual([
       ...files.map((name) => `src/domain/loans/${name}.ts`),

@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } f
 import { join } from "node:path";
 
 import { freshDatabase } from "#test/database.ts";
+import { startReceiver } from "#test/support/receiver.ts";
 import { createKey, endServices, startService } from "#test/support/service.ts";
 
 import { copyTree, run, textsOf } from "./tree-copy.ts";
@@ -44,14 +45,17 @@ export async function serveWithLoans() {
   symlinkSync(join(process.cwd(), "node_modules"), join(tree, "node_modules"));
   addLoans(tree);
   const database = await freshDatabase();
+  const shelf = startReceiver();
   const options = {
     databaseUrl: database.url,
     command: [process.execPath, join(tree, "src/main.ts")],
-    environment: { LOG_LEVEL: "debug" },
+    environment: { LOG_LEVEL: "debug", SHELF_URL: shelf.url },
   };
   const service = await startService(options);
   return {
     tree,
+    /** Whom the reactor calls. */
+    shelf,
     /** What every file of the copy was before loans came. */
     before,
     databaseUrl: database.url,
@@ -75,6 +79,7 @@ export async function serveWithLoans() {
     },
     close: async (): Promise<void> => {
       await endServices();
+      await shelf.stop();
       await database.drop();
       rmSync(tree, { recursive: true });
     },

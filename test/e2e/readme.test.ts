@@ -96,6 +96,11 @@ describe.skipIf(curl === null)("the README's first lines", () => {
     });
   });
 
+  test("go on to an order that is delivered in the first answer when the query waits for it", async () => {
+    const waiting = blocksOf(readme, "sh").find((block) => block.includes("Varve-Min-Position"));
+    expect(await call(waiting ?? "")).toContain('"status":"delivered"');
+  });
+
   test("are greeted by commands that work when the service is ready", async () => {
     const [create = "", read = ""] = dev.output().match(/^curl [\s\S]*?'$(?=\n\n)/gm) ?? [];
     expect(await said(create)).toContain("HTTP/1.1 201 Created");

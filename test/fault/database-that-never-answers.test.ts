@@ -149,12 +149,7 @@ describe("a database that never answers", () => {
   });
 
   test("health answers within its limit when the database hangs", async () => {
-    const worker = {
-      state: "running",
-      silentMs: 0,
-      crashes: 0,
-      subscriptions: [],
-    } as const;
+    const worker = { state: "running", silentMs: 0, crashes: 0 } as const;
     const view = () => ({ startedAtMs: Date.now(), draining: false, worker });
     const health = createHealth(open(), view, Date.now);
     expect((await health.readiness()).ready).toBe(true);

@@ -6,7 +6,9 @@ import { eventTypesOf } from "#domain/upcast.ts";
 import { limits } from "#kernel/limits.ts";
 import { createGroupCommit } from "#store/group-commit.ts";
 import { readHealth } from "#store/health.ts";
+import { retryDeadLetters } from "#store/dead-letters.ts";
 import type { Pool } from "#store/pool.ts";
+import { swapView } from "#store/subscriptions.ts";
 import { assertNothingLeftOpen, type TestDatabase } from "#test/database.ts";
 import { loans } from "#test/e2e/fixture/loans/loan.ts";
 import { appendAll } from "#test/support/appends.ts";
@@ -63,6 +65,13 @@ const reached = (position: number) =>
     return row?.["there"] === true;
   });
 
+/** Runs the program until its views are there. */
+async function runTo(position: number, aggregate: AnyAggregate): Promise<void> {
+  const loop = run(aggregate);
+  await reached(position);
+  await loop.stop();
+}
+
 const documents = async (view: string) => {
   const rows = await sql<{ key: string; document: Record<string, unknown> }[]>`
     select key, document from varve_views.${sql(view)} order by key`;
@@ -71,18 +80,15 @@ const documents = async (view: string) => {
 
 const letters = async (subscription: string) => {
   const rows = await sql`
-    select key, position::int, error_code as code, state, attempts from varve.dead_letters
+    select kind, key, position::int, error_code as code, state, attempts from varve.dead_letters
      where subscription = ${subscription} order by position`;
-  return rows.map(({ key, position, code, state, attempts }) =>
-    [key, position, code, state, attempts].join(" "),
-  );
+  return rows.map((row) => Object.values(row).join(" "));
 };
 
-const putAside = [
-  "Loan-b 3 schema-behind waiting 1",
-  "Loan-b 4 behind-dead-letter waiting 1",
-  "Loan-b 5 behind-dead-letter waiting 1",
-];
+const unread = "stream Loan-b 3 schema-behind waiting 1";
+const behind = (key: string, position: number) =>
+  `document ${key} ${position} behind-dead-letter waiting 0`;
+const putAside = [unread, behind("b", 4), behind("b", 5)];
 
 describe("a program that meets events newer than itself", () => {
   for (const batchSize of [1, 2, 100]) {
@@ -94,17 +100,18 @@ describe("a program that meets events newer than itself", () => {
       loop.wake();
       await reached(6);
       expect(await letters("loans")).toEqual(putAside);
-      // It does not want renewals.
-      expect(await letters("lending")).toEqual(putAside.filter((line) => !line.includes(" 4 ")));
+      // It does not want renewals, and a day has the events of all streams in order.
+      const day = "2025-03-10";
+      expect(await letters("lending")).toEqual([unread, behind(day, 5), behind(day, 6)]);
       const { a, ...others } = await documents("loans");
       expect([a?.["status"], a?.["version"], others]).toEqual(["returned", 3, {}]);
       expect(await documents("lending")).toEqual({
-        "2025-03-10": { day: "2025-03-10", lent: 1, returned: 1, overdue: 0 },
+        "2025-03-10": { day: "2025-03-10", lent: 1, returned: 0, overdue: 0 },
       });
       const processed = await sql`
         select subscription, events_processed::int as events from varve.checkpoints order by 1`;
       expect([...processed]).toEqual([
-        { subscription: "lending", events: 2 },
+        { subscription: "lending", events: 1 },
         { subscription: "loans", events: 3 },
       ]);
     });
@@ -113,20 +120,11 @@ describe("a program that meets events newer than itself", () => {
   test("counts them as failed, says so once, and stays live", async () => {
     await meet();
     const loop = run(loansBefore);
+    await reached(5);
     await until("it is live", () => loop.report().every(({ state }) => state === "live"));
-    expect(
-      loop
-        .report()
-        .map(({ name, eventsFailed, errorsLastMinute, lastError }) => [
-          name,
-          eventsFailed,
-          errorsLastMinute,
-          lastError,
-        ]),
-    ).toEqual([
-      ["loans", 3, 3, null],
-      ["lending", 2, 2, null],
-    ]);
+    const told = { halted: false, eventsFailed: 1, errorsLastMinute: 1 };
+    const failed = { ...told, lastError: "schema-behind" };
+    expect(loop.report()).toMatchObject(["lending", "loans"].map((name) => ({ name, ...failed })));
     expect(loop.codes).toEqual(["schema-behind", "schema-behind"]);
     const { subscriptions } = await readHealth(pool, Date.now, limits.healthMs);
     expect(subscriptions.map(({ name, deadLetters }) => [name, deadLetters])).toEqual([
@@ -137,22 +135,20 @@ describe("a program that meets events newer than itself", () => {
 
   test("lets later events wait behind them when it has been started again", async () => {
     await meet();
-    await run(loansBefore).stop();
-    await reached(5);
+    await runTo(5, loansBefore);
     await appendAll(
       pool,
       appendLoan("b", 3, storedAs(1, "LoanContactChanged", { contact: "es1.BB" })),
     );
     run(loansBefore);
     await reached(6);
-    expect(await letters("loans")).toEqual([...putAside, "Loan-b 6 behind-dead-letter waiting 1"]);
+    expect(await letters("loans")).toEqual([...putAside, behind("b", 6)]);
     expect(Object.keys(await documents("loans"))).toEqual(["a"]);
   });
 
   test("lets later events through when what they waited for was resolved or discarded", async () => {
     await meet();
-    await run(loansBefore).stop();
-    await reached(5);
+    await runTo(5, loansBefore);
     await sql`update varve.dead_letters set state = 'discarded' where position < 5`;
     await sql`update varve.dead_letters set state = 'resolved' where position = 5`;
     await appendAll(pool, appendLoan("b", 3, storedAs(1, "LoanStarted", firstLoan)));
@@ -190,9 +186,10 @@ describe("a program that meets events newer than itself", () => {
     await until("it was tried again and again", stopped);
     await reached(2);
     expect(loop.report()).toMatchObject(
-      ["loans", "lending"].map((name) => ({
+      ["lending", "loans"].map((name) => ({
         name,
         state: "error",
+        halted: true,
         eventsFailed: 1,
         lastError: "schema-behind",
       })),
@@ -223,49 +220,70 @@ describe("a program that meets events newer than itself", () => {
 });
 
 describe("the program that follows", () => {
-  test("builds a view of a new version from nothing, with what was put aside before", async () => {
+  const branches = async () => {
+    const { a, b } = await documents("loans");
+    return [a?.["branch"], b?.["branch"], b?.["status"]];
+  };
+
+  test("builds a view of a new version beside the one that serves, with what was put aside", async () => {
     await meet();
-    await run(loansBefore).stop();
-    await reached(5);
+    await runTo(5, loansBefore);
     await ensureViews(pool, loans.views);
     run(loans);
     await reached(5);
-    const { a, b } = await documents("loans");
-    expect([a?.["branch"], b?.["branch"], b?.["status"]]).toEqual(["main", "north", "returned"]);
-    expect(await letters("loans")).toEqual(
-      putAside.map((line) => line.replace("waiting", "resolved")),
-    );
+    expect([await branches(), await letters("loans")]).toEqual([
+      [undefined, undefined, undefined],
+      putAside,
+    ]);
+    expect(await swapView(pool, "loans")).toBe("done");
+    expect([await branches(), await letters("loans")]).toEqual([["main", "north", "returned"], []]);
+    expect(await letters("loans:previous")).toEqual(putAside);
+  });
+
+  test("takes what was put aside in order when it is told to try again", async () => {
+    await meet();
+    await runTo(5, loansBefore);
+    run({ ...loans, views: loansBefore.views });
+    expect(await retryDeadLetters(pool, {})).toBe(2);
+    const waiting = async () => [...(await letters("loans")), ...(await letters("lending"))];
+    const isDone = (line: string) => line.includes(" resolved ");
+    await until("nothing waits", async () => (await waiting()).every(isDone));
+    expect(await branches()).toEqual([undefined, "north", "returned"]);
+    expect(await documents("lending")).toEqual({
+      "2025-03-10": { day: "2025-03-10", lent: 2, returned: 1, overdue: 0 },
+    });
   });
 
   test("puts them aside again when the view is built anew and still cannot read them", async () => {
     await meet();
-    await run(loansBefore).stop();
-    await reached(5);
+    await runTo(5, loansBefore);
     await ensureViews(pool, loans.views);
-    run({ ...loansBefore, views: loans.views });
-    await reached(5);
-    const again = putAside.map((line) => line.replace("waiting 1", "waiting 2"));
-    expect([await letters("loans"), Object.keys(await documents("loans"))]).toEqual([again, ["a"]]);
+    await runTo(5, { ...loansBefore, views: loans.views });
+    expect([await letters("loans"), await letters("loans:building")]).toEqual([putAside, putAside]);
+    expect(await swapView(pool, "loans")).toBe("done");
+    expect(Object.keys(await documents("loans"))).toEqual(["a"]);
   });
 
-  test("leaves nothing to the program before when it has raised the view's version", async () => {
+  test("leaves what serves to the program before while it builds the next version", async () => {
     await ensureViews(pool, loans.views);
-    const loop = run(loansBefore);
-    const held = () => loop.report().map((report) => [report.name, report.held]);
-    await until("it was refused", () => loop.report().some(({ state }) => state === "stopped"));
-    await until("it holds the other", () => held().some(([, has]) => has));
+    const [before, next] = [run(loansBefore), run(loans)];
+    const holds = (loop: typeof before, name: string) => () =>
+      loop.report().some((report) => report.name === name);
+    await until("the one before has what serves", holds(before, "loans"));
+    await until("the one that follows builds", holds(next, "loans:building"));
     await meet();
-    run(loans);
-    await until(
-      "the view is there",
-      async () => Object.keys(await documents("loans")).length === 2,
-    );
-    expect([held(), await letters("loans")]).toEqual([
-      [
-        ["loans", false],
-        ["lending", true],
-      ],
-      [],
+    await reached(5);
+    expect([await letters("loans"), await letters("loans:building")]).toEqual([putAside, []]);
+    expect(await swapView(pool, "loans")).toBe("done");
+    await until("the one before keeps the previous one", holds(before, "loans:previous"));
+    await until("the one that follows has what serves", holds(next, "loans"));
+    await appendAll(pool, appendLoan("a", 2, returned()));
+    await reached(6);
+    const { a, b } = await documents("loans");
+    expect([a?.["status"], b?.["status"], holds(before, "loans")()]).toEqual([
+      "returned",
+      "returned",
+      false,
     ]);
   });
 });

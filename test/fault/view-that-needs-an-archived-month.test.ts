@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { defineView, type View } from "#domain/decider.ts";
+import { VarveError } from "#kernel/errors.ts";
 import type { LogFields, Logger } from "#kernel/log.ts";
 import type { Pool } from "#store/pool.ts";
 import {
@@ -69,8 +70,13 @@ test("view says which month it needs, the others go on, and it goes on once it i
   expect(told).toEqual([
     {
       subscription: "late",
+      partition: 0,
       code: "partition-archived",
-      partition: first,
+      category: "infrastructure",
+      severity: "high",
+      attempt: 1,
+      outcome: "paused",
+      error: expect.any(VarveError) as unknown,
       restore: `varve partitions restore ${first}`,
     },
   ]);

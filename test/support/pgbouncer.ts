@@ -7,11 +7,12 @@
  */
 import { spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { until } from "#test/until.ts";
+
+import { freePort, isOpen } from "./ports.ts";
 
 const path = `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/local/sbin`;
 
@@ -22,25 +23,6 @@ if (pgbouncer === null) {
 }
 
 const nobody = { uid: 65_534, gid: 65_534 };
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  probe.listen(0, "127.0.0.1", resolve);
-  await promise;
-  const { port } = probe.address() as AddressInfo;
-  const closed = Promise.withResolvers<void>();
-  probe.close(() => closed.resolve());
-  await closed.promise;
-  return port;
-}
-
-function isOpen(port: number): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const socket = connect(port, "127.0.0.1");
-  socket.on("connect", () => resolve(true)).on("error", () => resolve(false));
-  return promise.finally(() => socket.destroy());
-}
 
 export type Pooler = Awaited<ReturnType<typeof startPooler>>;
 

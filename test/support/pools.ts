@@ -1,5 +1,6 @@
 import postgres from "postgres";
 
+import { VarveError } from "#kernel/errors.ts";
 import { openPool, type Pool, type PoolOptions } from "#store/pool.ts";
 
 /** The options of a pool of a test; small enough that waiting for a connection happens. */
@@ -26,3 +27,21 @@ export const openSql = (url: string, max = 1): postgres.Sql =>
     onnotice: () => undefined,
     connection: { TimeZone: "UTC", application_name: "test's own" },
   });
+
+/** How a statement is lost: before the server hears of it, or with its answer. */
+export type Loss = "statement" | "reply";
+
+/** A pool whose statements are lost when the test says so, by name. */
+export const losingPool = (pool: Pool, loses: (statement: string) => Loss | undefined): Pool => ({
+  ...pool,
+  query: async (statement, ...rest) => {
+    const loss = loses(statement.name);
+    const lost = new VarveError("database-unavailable", "the connection was lost", {
+      statement: statement.name,
+    });
+    if (loss === "statement") throw lost;
+    const answer = await pool.query(statement, ...rest);
+    if (loss === "reply") throw lost;
+    return answer as never;
+  },
+});

@@ -50,8 +50,8 @@ function sampleVerbs(calls: unknown[], failure: unknown): Verbs {
         verbs: { status: async () => status },
         run: () => void calls.push(["shelve"]),
       }),
-    verify: defineVerb({
-      name: "verify",
+    inspect: defineVerb({
+      name: "inspect",
       description: "Look for faults",
       run: () => exitCodes.faultFound,
     }),
@@ -90,7 +90,7 @@ describe("the command line", () => {
   });
 
   test("ends with the code that the verb returned", async () => {
-    expect((await run(["verify"])).exitCode).toBe(1);
+    expect((await run(["inspect"])).exitCode).toBe(1);
   });
 
   test.each([
@@ -106,7 +106,7 @@ describe("the command line", () => {
     [["stamps", "create"], "Missing required argument: --scopes"],
     [["stamps", "create", "--scopes"], "Option '-s, --scopes <value>' argument missing"],
     [["stamps", "create", "-s", "a", "one", "two"], "one word too many: two"],
-    [["verify", "--json=1"], "Option '--json' does not take an argument"],
+    [["inspect", "--json=1"], "Option '--json' does not take an argument"],
     [["no\u001b[2Jpe"], "unknown: no?[2Jpe"],
   ])("does nothing and shows usage when it is given %j", async (argv, message) => {
     const { exitCode, calls, out, error } = await run(argv);

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
-import { poolSize, poolShare } from "#ops/config-pool.ts";
 import { type Config, type Environment, loadConfig, requireConfig } from "#ops/config.ts";
 
 import { certificate } from "./certificate.ts";
 
 const key = new Uint8Array(32).fill(7).toBase64();
+const otherKey = new Uint8Array(32).fill(8).toBase64();
 const signingKey = `MC4CAQAwBQYDK2VwBCIEI${"A".repeat(43)}`;
 
 const production: Environment = {
@@ -38,7 +38,7 @@ const defaults: Config = {
   drainTimeoutMs: 10_000,
   subscription: {
     batchSize: 100,
-    inFlightMax: 1_000,
+    maxInFlight: 1_000,
     checkpointStrategy: "every_batch",
     processingTimeoutMs: 30_000,
     backpressureThreshold: 0.8,
@@ -52,6 +52,7 @@ const defaults: Config = {
     lookupKey: undefined,
     auditSigningKey: undefined,
   },
+  delivery: { source: "urn:varve:varve", targets: [] },
   tokens: undefined,
   telemetry: { serviceName: "varve", otlpEndpoint: undefined, sampleShare: 1 },
 };
@@ -105,6 +106,9 @@ describe("configuration", () => {
       ARCHIVE_DIR: "/srv/archive of events",
       EVENT_RETENTION_MONTHS: "24",
       AUDIT_SIGNING_KEY: signingKey,
+      DELIVERY_TARGETS: "order-events=https://receiver.example/events?of=orders",
+      DELIVERY_SECRETS: `order-events:whsec_${key},order-events:whsec_${otherKey}`,
+      DELIVERY_SOURCE: "https://shop.example/orders",
       JWT_JWKS_URL: "https://login.example/jwks",
       JWT_ISSUER: "https://login.example",
       JWT_AUDIENCE: "varve",
@@ -133,7 +137,7 @@ describe("configuration", () => {
       drainTimeoutMs: 5_000,
       subscription: {
         batchSize: 10,
-        inFlightMax: 20,
+        maxInFlight: 20,
         checkpointStrategy: "periodic",
         processingTimeoutMs: 3_000,
         backpressureThreshold: 0.5,
@@ -146,6 +150,16 @@ describe("configuration", () => {
         indexKey: key,
         lookupKey: key,
         auditSigningKey: signingKey,
+      },
+      delivery: {
+        source: "https://shop.example/orders",
+        targets: [
+          {
+            name: "order-events",
+            url: "https://receiver.example/events?of=orders",
+            secrets: [`whsec_${key}`, `whsec_${otherKey}`],
+          },
+        ],
       },
       tokens: {
         jwksUrl: "https://login.example/jwks",
@@ -263,29 +277,5 @@ describe("configuration", () => {
         ].join("\n"),
       }),
     );
-  });
-});
-
-describe("the pool", () => {
-  test.each([
-    ["light", 8],
-    ["medium", 25],
-    ["heavy", 50],
-  ] as const)("of profile %s has %d connections when the server has plenty", (profile, size) => {
-    const wish = { profile, size: undefined, connectionsMax: 100, instanceCount: 1 };
-    expect(poolSize(wish)).toBe(size);
-  });
-
-  test("keeps to the instance's share when more is asked for", () => {
-    expect(poolShare({ connectionsMax: 100, instanceCount: 4 })).toBe(23);
-    const env = { DB_POOL_SIZE: "40", INSTANCE_COUNT: "4" };
-    expect(configOf(env).database.poolSize).toBe(23);
-  });
-
-  test("is refused when the share is too small to work with", () => {
-    expect(faultsOf({ INSTANCE_COUNT: "24" })).toEqual([
-      "MAX_DB_CONNECTIONS must leave each of INSTANCE_COUNT instances 4 connections after 5 are set aside",
-    ]);
-    expect(configOf({ INSTANCE_COUNT: "23" }).database.poolSize).toBe(4);
   });
 });

@@ -28,6 +28,7 @@ import { accept, refuse, type Result } from "#kernel/result.ts";
 import { commands, type OrderCommand } from "./commands.ts";
 import { customersView } from "./customers-view.ts";
 import { events, type OrderEvent, type OrderEventOf } from "./events.ts";
+import { orderEvents } from "./order-events.ts";
 import { ordersView } from "./orders-view.ts";
 import { salesView } from "./sales-view.ts";
 import { orderStatus, type OrderStatus, totalMinor } from "./values.ts";
@@ -151,5 +152,6 @@ export const orders = defineAggregate({
   events,
   rejections,
   views: [ordersView, customersView, salesView],
+  publications: [orderEvents],
   snapshot: { version: 1, state: storedState },
 });

@@ -19,7 +19,9 @@ export type Sales = {
 export type Unread = { readonly status: number; readonly body: unknown };
 
 const health = z.object({
-  subscriptions: z.array(z.object({ position: z.number(), lagEvents: z.number() })),
+  subscriptions: z.array(
+    z.object({ role: z.string().nullable(), position: z.number(), lagEvents: z.number() }),
+  ),
 });
 
 const salesPage = z.object({
@@ -42,7 +44,7 @@ const pollMs = 100;
 const pagesMax = 1_000;
 
 /**
- * Waits until every subscription has no lag and stands at `position` or beyond. False when the
+ * Waits until every view that serves has no lag and stands at `position` or beyond. False when the
  * deadline or the signal came first. Failing health checks are asked again.
  */
 export async function viewsCaughtUp(
@@ -52,9 +54,9 @@ export async function viewsCaughtUp(
 ): Promise<boolean> {
   return until(performance.now() + options.withinMs, options.signal, async () => {
     const { subscriptions } = health.parse((await readJson(`${url}/health`)).body);
+    const serving = subscriptions.filter(({ role }) => role === "serving");
     return (
-      subscriptions.length > 0 &&
-      subscriptions.every((one) => one.lagEvents === 0 && one.position >= position)
+      serving.length > 0 && serving.every((one) => one.lagEvents === 0 && one.position >= position)
     );
   });
 }

@@ -182,17 +182,20 @@ test("an app does not start when a route was added beside the list", () => {
 test("an app does not start when a name cannot be a path or stands for two things", () => {
   const [orders] = app.dependencies.aggregates;
   if (orders === undefined) throw new Error("there is no aggregate");
+  const { views, events, publications = [] } = orders;
+  const bare = { views: [], events: {}, publications: [] };
+  const apart = { ...orders, ...bare, name: "others", type: "Other" };
   for (const aggregates of [
     [{ ...orders, name: "orders/:id" }],
     [{ ...orders, name: "Orders" }],
-    [orders, { ...orders, type: "Other" }],
-    [orders, { ...orders, name: "others", type: "Other", events: {} }],
-    [orders, { ...orders, name: "others", views: [], events: {} }],
-    [orders, { ...orders, name: "others", type: "Other", views: [] }],
+    [orders, { ...apart, name: "orders" }],
+    [orders, { ...apart, views }],
+    [orders, { ...apart, type: "Order" }],
+    [orders, { ...apart, events }],
+    [orders, { ...apart, publications }],
   ]) {
     expect(() => createApp({ ...app.dependencies, aggregates })).toThrow(Defect);
   }
-  const apart = { ...orders, name: "others", type: "Other", views: [], events: {} };
   const aggregates = [orders, apart];
   expect(() => createApp({ ...app.dependencies, aggregates })).not.toThrow();
 });

@@ -43,7 +43,7 @@ async function serviceByClock() {
   const view = () => ({
     startedAtMs: 0,
     draining: false,
-    worker: { state: "running" as const, silentMs: 0, crashes: 0, subscriptions: [] },
+    worker: { state: "running" as const, silentMs: 0, crashes: 0 },
   });
   const { report, readiness } = createHealth(pool, view, clock);
   return createApp({ ...app.dependencies, handle, health: report, readiness });

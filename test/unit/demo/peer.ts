@@ -158,7 +158,9 @@ function health(head: number, { viewPosition = (at) => at }: PeerOptions): Respo
   const position = viewPosition(head);
   return Response.json({
     status: "healthy",
-    subscriptions: [{ name: "orders", position, head, lagEvents: head - position }],
+    subscriptions: [
+      { name: "orders", role: "serving", position, head, lagEvents: head - position },
+    ],
   });
 }
 

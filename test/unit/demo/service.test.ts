@@ -23,9 +23,14 @@ function answering(...answers: readonly Answer[]): string {
   return `http://127.0.0.1:${started.port}`;
 }
 
-const health = (...subscriptions: readonly { position: number; lagEvents: number }[]): Answer => ({
+type Row = { readonly position: number; readonly lagEvents: number; readonly role?: null };
+
+const health = (...rows: readonly Row[]): Answer => ({
   status: 200,
-  body: JSON.stringify({ status: "healthy", subscriptions }),
+  body: JSON.stringify({
+    status: "healthy",
+    subscriptions: rows.map((row) => ({ role: "serving", ...row })),
+  }),
 });
 
 afterEach(async () => {
@@ -50,6 +55,12 @@ describe("the views", () => {
       expect(await viewsCaughtUp(url, 9, { withinMs: 5_000, signal })).toBe(true);
     });
   }
+
+  test("views have caught up although a reactor has not", async () => {
+    const reactor = { role: null, position: 3, lagEvents: 6 };
+    const url = answering(health(reactor, { position: 9, lagEvents: 0 }));
+    expect(await viewsCaughtUp(url, 9, { withinMs: 5_000, signal })).toBe(true);
+  });
 
   test("waiting for the views ends when it is interrupted", async () => {
     const controller = new AbortController();

@@ -1,0 +1,63 @@
+-- Makes a subscription's row and its checkpoints unless they are there, and brings what is declared
+-- of it up to date: what it wants, and how many partitions.
+--   subscription_name text, subscription_kind text: view | reactor, partition_count integer,
+--   event_types text[], aggregate_types text[]: null for all; start_position bigint: where a new
+--   one begins, exclusive
+--   → true if it was made
+-- One that comes to want something else begins a new proof where it is, and whoever holds a reactor
+-- for what it wanted before can write nothing more.
+-- Index: subscriptions_pkey, checkpoints_pkey. Locks: the row of the subscription, and those of its
+-- checkpoints where the number of partitions changes. Idempotent.
+create or replace function varve.declare_subscription(
+  subscription_name text, subscription_kind text, partition_count integer, event_types text[],
+  aggregate_types text[], start_position bigint
+) returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '5s'
+as $$
+declare
+  known record;
+begin
+  insert into varve.subscriptions as s (
+      name, kind, partitions, event_types, aggregate_types, start_position
+    )
+    values (subscription_name, subscription_kind, partition_count,
+      declare_subscription.event_types, declare_subscription.aggregate_types,
+      declare_subscription.start_position)
+    on conflict (name) do nothing;
+  if found then
+    insert into varve.checkpoints (
+        subscription, partition, position, proof_from, proof_position, audited_position
+      )
+      select subscription_name, p, start_position, start_position, start_position, start_position
+        from generate_series(0, partition_count - 1) p
+      on conflict (subscription, partition) do nothing;
+    return true;
+  end if;
+  select s.partitions, s.wanted_partitions, s.event_types, s.aggregate_types into known
+    from varve.subscriptions s where s.name = subscription_name;
+  if (known.event_types, known.aggregate_types) is distinct from
+    (declare_subscription.event_types, declare_subscription.aggregate_types) then
+    perform from varve.checkpoints c where c.subscription = subscription_name
+      order by c.partition for update;
+    perform varve.end_proof(subscription_name);
+    update varve.subscriptions s
+      set event_types = declare_subscription.event_types,
+        aggregate_types = declare_subscription.aggregate_types
+      where s.name = subscription_name;
+    update varve.checkpoints c
+      set epoch = c.epoch + case when subscription_kind = 'reactor' then 1 else 0 end,
+        proof_from = c.position, taken_count = 0, taken_hash = 0,
+        audited_position = c.position, audited_count = 0, audited_hash = 0
+      where c.subscription = subscription_name;
+    -- What a view wants is part of its definition, by which it is held.
+    delete from varve.leases l
+      where l.subscription = subscription_name and subscription_kind = 'reactor';
+  end if;
+  if coalesce(known.wanted_partitions, known.partitions) <> partition_count then
+    perform varve.want_partitions(subscription_name, partition_count);
+  end if;
+  return false;
+end
+$$;

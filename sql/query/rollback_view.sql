@@ -1,0 +1,4 @@
+-- Lets the version before serve again. See the function.
+--   $1 view: text → outcome: text, as the function says, one row
+-- Index: see the function. Locks: see the function. Idempotent: yes.
+select varve.rollback_view($1) as outcome;

@@ -1,0 +1,28 @@
+import type { Pool } from "#store/pool.ts";
+import { readProof, type StoredProof } from "#store/proofs.ts";
+
+/** The proof of a subscription, over all its partitions, on whatever instance they are. */
+export type Proof = StoredProof & {
+  readonly name: string;
+  /** False where any fault stands; null where a partition was not compared yet; else true. */
+  readonly agrees: boolean | null;
+};
+
+export type ProofReader = {
+  /** Undefined where there is no subscription of that name. */
+  readonly read: (name: string) => Promise<Proof | undefined>;
+};
+
+function agreement({ partitions, faults }: StoredProof): boolean | null {
+  const all = partitions.map(({ agrees }) => agrees);
+  if (faults.length > 0 || all.includes(false)) return false;
+  return all.includes(null) ? null : true;
+}
+
+/** Makes the reader. */
+export const createProofReader = (pool: Pool): ProofReader => ({
+  read: async (name) => {
+    const stored = await readProof(pool, name);
+    return stored === undefined ? undefined : { name, agrees: agreement(stored), ...stored };
+  },
+});

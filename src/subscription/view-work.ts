@@ -1,0 +1,66 @@
+/**
+ * A view's work: pages are folded in memory, and each touched document is written once, together
+ * with checkpoint, proof and dead letters, in one statement that the epoch of the lease guards.
+ */
+import type { View } from "#domain/decider.ts";
+import type { DueLetter } from "#store/dead-letters.ts";
+
+import type { PageEvent } from "./windows.ts";
+import { applySafely, pendingOf } from "./view-apply.ts";
+import { retryLetters } from "./view-letters.ts";
+import { roomOf, type Work, type WorkContext } from "./work.ts";
+
+/** Makes the work of a view. `toPage` reads the event of a letter. */
+export function createViewWork(
+  context: WorkContext,
+  view: View,
+  toPage: (letter: DueLetter) => PageEvent,
+): Work {
+  const { cursor, settings, clock, passing, nudge } = context;
+  const { checkpointStrategy, checkpointIntervalMs } = settings;
+  const isPeriodic = checkpointStrategy === "periodic";
+  const roomMax = roomOf(settings);
+  let buffer: readonly PageEvent[] = [];
+  let bufferedTo = cursor.stored();
+  let dueAtMs = Number.POSITIVE_INFINITY;
+
+  const flush = async (): Promise<void> => {
+    for (;;) {
+      buffer = pendingOf(context, buffer);
+      const events = checkpointStrategy === "every_event" ? buffer.slice(0, 1) : buffer;
+      const last = events.at(-1)?.stored.position;
+      if (last === undefined) break;
+      const isAll = events.length === buffer.length;
+      await applySafely(context, view, events, isAll ? bufferedTo : last);
+    }
+    dueAtMs = Number.POSITIVE_INFINITY;
+    if (bufferedTo > cursor.stored()) passing.move(cursor, bufferedTo);
+  };
+
+  const tick = async (): Promise<void> => {
+    // What nobody wants is passed at once, whatever the strategy.
+    const isDue = !isPeriodic || buffer.length === 0 || clock() >= dueAtMs;
+    if (isDue || buffer.length >= roomMax) await flush();
+  };
+
+  return {
+    feed: async (page) => {
+      buffer = [...buffer, ...page.events];
+      bufferedTo = page.reached;
+      if (isPeriodic && dueAtMs === Number.POSITIVE_INFINITY && buffer.length > 0) {
+        dueAtMs = clock() + checkpointIntervalMs;
+        setTimeout(nudge, checkpointIntervalMs);
+      }
+      await tick();
+    },
+    tick,
+    tickMs: () => dueAtMs - clock(),
+    inFlight: () => buffer.length,
+    room: () => (buffer.length < roomMax ? Promise.resolve() : flush()),
+    // A fold that has stopped is done as far as it went.
+    save: () => Promise.resolve(),
+    giveUp: () => undefined,
+    retry: () => retryLetters(context, { view, toPage }),
+    finish: flush,
+  };
+}
