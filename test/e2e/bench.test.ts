@@ -1,8 +1,18 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 
 import { freshDatabase, type TestDatabase } from "#test/database.ts";
 import { withSql } from "#test/support/invariants.ts";
-import { createKey, endServices, runVerb, spawnVerb, startService } from "#test/support/service.ts";
+import {
+  createKey,
+  endServices,
+  runVerb,
+  scratchFolder,
+  spawnVerb,
+  startService,
+} from "#test/support/service.ts";
 import { until } from "#test/until.ts";
 
 let database: TestDatabase;
@@ -100,6 +110,46 @@ test("bench load compares in every scenario and leaves no database when it has m
   expect([...(await databasesLeft())]).toEqual([{ databases: 0, events: 0 }]);
 }, 120_000);
 
+test("bench project compares in every scenario and leaves no database when it has measured", async () => {
+  const sizes = ["--events", "300", "--rate", "20", "--rounds", "1", "--seconds", "0.5", "--json"];
+  const { code, stdout, stderr } = await runVerb(["bench", "project", ...sizes], {
+    databaseUrl: database.url,
+  });
+  expect([code, stderr]).toEqual([0, expect.stringContaining("live: round 1 of 1")]);
+  expect(outline(JSON.parse(stdout) as Bench)).toEqual([
+    ["catch-up", 4, { atLeast: 1 }],
+    ["set-based", 1, { atLeast: 5 }],
+    ["live", 3, { atMost: 1 }],
+  ]);
+  expect([...(await databasesLeft())]).toEqual([{ databases: 0, events: 0 }]);
+}, 120_000);
+
+test("bench project catches up over invoices when it is given a file", async () => {
+  const directory = scratchFolder();
+  const line = (no: number): string =>
+    `${no},SKU,LANTERN,2,2010-12-01 08:26:00,2.55,17850.0,France`;
+  const header =
+    "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country";
+  const file = join(directory, "invoices.csv");
+  writeFileSync(file, [header, ...Array.from({ length: 60 }, (_, no) => line(no + 1))].join("\n"));
+  const flags = [
+    "--scenario",
+    "catch-up",
+    "--file",
+    file,
+    "--rate",
+    "20",
+    "--rounds",
+    "1",
+    "--json",
+  ];
+  const { code, stdout, stderr } = await runVerb(["bench", "project", ...flags], {
+    databaseUrl: database.url,
+  });
+  expect([code, stderr]).toEqual([0, expect.stringContaining("catch-up: 120 events")]);
+  expect(outline(JSON.parse(stdout) as Bench)).toEqual([["catch-up", 4, { atLeast: 1 }]]);
+}, 60_000);
+
 test("bench removes what it made and ends with 130 when it is interrupted", async () => {
   const flags = [
     "--scenario",
@@ -164,6 +214,7 @@ test("bench http follows every command until it can be read when a service runs"
       failed: 0,
       answered: spread,
       visible: spread,
+      after: spread,
     },
   ]);
 }, 30_000);

@@ -3,7 +3,7 @@ import type { ExitCode } from "#ops/exit.ts";
 import { wholeNumber } from "#ops/flags.ts";
 
 import { chosen, wholeNumbers } from "./flags.ts";
-import { commonFlags, runScenarios } from "./run-scenarios.ts";
+import { commonFlags, payloadFlag, runScenarios } from "./run-scenarios.ts";
 import type { AppendBench, Scenario } from "./scenario.ts";
 import { baselines } from "./scenarios/baselines.ts";
 import { otherDatabase } from "./scenarios/other-database.ts";
@@ -37,10 +37,12 @@ export const appendVerb = defineVerb({
     writers: { type: "string", default: "64", description: "concurrent writers, with commas" },
     stored: { type: "string", default: FIVE_MILLION, description: "events of the filled log" },
     age: { type: "string", default: "20000", description: "transactions since the snapshot" },
+    ...payloadFlag,
     ...commonFlags,
   },
   run: (args): Promise<ExitCode> => {
     const options = {
+      payloadSize: wholeNumber("payload", args.payload),
       writers: wholeNumbers("writers", args.writers),
       stored: wholeNumber("stored", args.stored),
       age: wholeNumber("age", args.age),

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
 import { Defect } from "#kernel/errors.ts";
+import type { KeyTexts } from "#ops/config.ts";
 import type { PoolOptions } from "#store/pool.ts";
 
 import type { Load, Measured, Shape } from "./drive.ts";
@@ -12,9 +13,17 @@ type DriveRequest = { readonly kind: "drive"; readonly load: Load; readonly shap
 export type LoadedStream = { readonly id: string; readonly events: number };
 /** Loads a stream: answers with the bytes that the process had resident at most meanwhile. */
 type PeakRequest = { readonly kind: "peak"; readonly stream: LoadedStream };
+/** Sends commands of made-up orders for a second: answers with how many became events. */
+type CommandsRequest = {
+  readonly kind: "commands";
+  readonly perSecond: number;
+  readonly keys: KeyTexts;
+};
 
-/** What a process is to do. The URL is a secret: it goes through a pipe and not on a command line. */
-export type ChildRequest = (DriveRequest | PeakRequest) & { readonly pool: PoolOptions };
+/** What a process is to do. Its secrets go through a pipe and not on a command line. */
+export type ChildRequest = (DriveRequest | PeakRequest | CommandsRequest) & {
+  readonly pool: PoolOptions;
+};
 
 export type Child<Answer> = {
   /** Does what was asked for once. */
@@ -24,13 +33,13 @@ export type Child<Answer> = {
 };
 
 /** Us again: the compiled binary is a program of its own, the source needs its first file. */
-const itself = (): readonly string[] =>
+export const itself = (): readonly string[] =>
   Bun.main.includes("$bunfs") || Bun.main.includes("~BUN") ? [] : [Bun.main];
 
 /** Starts a process of our own program that measures when it is asked to. */
 export function startChild<Request extends ChildRequest>(
   request: Request,
-): Child<Request extends PeakRequest ? number : Measured> {
+): Child<Request extends DriveRequest ? Measured : number> {
   const child = spawn(process.execPath, [...itself(), "bench", "child"], {
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -46,7 +55,7 @@ export function startChild<Request extends ChildRequest>(
       say("measure");
       const answer = await answers.next();
       if (answer.done === true) throw new Defect("a process of the measurement has ended");
-      return JSON.parse(answer.value) as Request extends PeakRequest ? number : Measured;
+      return JSON.parse(answer.value) as Request extends DriveRequest ? Measured : number;
     },
     close: () => {
       child.stdin.end();

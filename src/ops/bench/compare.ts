@@ -46,6 +46,22 @@ export function compare(
   };
 }
 
+/** Judges one side against what is wanted of it. */
+export const judge = (
+  of: Pick<Comparison, "scenario" | "what">,
+  wanted: Aim,
+  { name, values }: Values,
+): Comparison => {
+  const atLeast = "atLeast" in wanted;
+  const value = atLeast ? wanted.atLeast : wanted.atMost;
+  const aim = atLeast ? { atLeast: 1 } : { atMost: 1 };
+  return compare(
+    { ...of, aim },
+    { name: "wanted", values: values.map(() => value) },
+    { name, values },
+  );
+};
+
 /** Measures every side once a round, in turns; each side's values are in order of the rounds. */
 export async function interleave<Name extends string, Value>(
   measure: (side: Name) => Promise<Value>,

@@ -20,6 +20,7 @@ export const httpVerb = defineVerb({
       ...(await serviceAccess()),
       perSecond: wholeNumber("rate", args.rate),
       durationMs: seconds("seconds", args.seconds),
+      read: "looking" as const,
     };
     const measured = await benchHttp(options);
     const { perSecond, durationMs } = options;

@@ -6,6 +6,7 @@
 import { sleep } from "#kernel/clock.ts";
 import { uuidv7 } from "#kernel/ids.ts";
 
+import { atRate } from "./rate.ts";
 import { ascending, quantile } from "./statistics.ts";
 
 export type HttpBenchOptions = {
@@ -13,6 +14,8 @@ export type HttpBenchOptions = {
   readonly key: string;
   readonly perSecond: number;
   readonly durationMs: number;
+  /** One read that waits for the command's position, as a caller would; or looks until it is there. */
+  readonly read: "waiting" | "looking";
 };
 
 export type Spread = { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
@@ -24,6 +27,8 @@ export type HttpBench = {
   readonly answered: Spread;
   /** From sending the command to the first read that shows it. */
   readonly visible: Spread;
+  /** From its answer to that read. */
+  readonly after: Spread;
 };
 
 /** Between two looks for the document: what a look costs must not become the load. */
@@ -49,7 +54,7 @@ const order = (customer: number): string =>
   });
 
 /** Sends one command and follows it; undefined where it failed or was not seen in time. */
-async function follow({ url, key }: HttpBenchOptions, id: string, customer: number) {
+async function follow({ url, key, read: how }: HttpBenchOptions, id: string, customer: number) {
   const headers = { Authorization: `Bearer ${key}`, "Content-Type": "application/json" };
   const sentAt = performance.now();
   const answer = await fetch(`${url}/commands/orders/${id}/create`, {
@@ -60,8 +65,14 @@ async function follow({ url, key }: HttpBenchOptions, id: string, customer: numb
   await answer.arrayBuffer();
   const answeredMs = performance.now() - sentAt;
   if (answer.status !== 201) return undefined;
+  const minimum =
+    how === "looking"
+      ? {}
+      : { "Varve-Min-Position": answer.headers.get("Varve-Position") ?? "", Prefer: "wait=10" };
   while (performance.now() - sentAt < GIVE_UP_MS) {
-    const read = await fetch(`${url}/queries/orders/${id}`, { headers });
+    const read = await fetch(`${url}/queries/orders/${id}`, {
+      headers: { ...headers, ...minimum },
+    });
     await read.arrayBuffer();
     if (read.status === 200) return { answeredMs, visibleMs: performance.now() - sentAt };
     await sleep(LOOK_AGAIN_MS);
@@ -72,19 +83,20 @@ async function follow({ url, key }: HttpBenchOptions, id: string, customer: numb
 /** Measures. The service keeps the orders that it makes. */
 export async function benchHttp(options: HttpBenchOptions): Promise<HttpBench> {
   const run = uuidv7();
-  const startedAt = performance.now();
-  const under: Promise<Awaited<ReturnType<typeof follow>>>[] = [];
   const total = Math.round((options.perSecond * options.durationMs) / 1000);
-  for (let sent = 0; sent < total; sent += 1) {
-    const dueMs = (sent / options.perSecond) * 1000 - (performance.now() - startedAt);
-    if (dueMs > 0) await sleep(dueMs);
-    under.push(follow(options, `${run}-${sent}`, sent % 100).catch(() => undefined));
-  }
-  const seen = (await Promise.all(under)).filter((one) => one !== undefined);
+  const followed = await atRate(
+    options.perSecond,
+    Array.from(
+      { length: total },
+      (_, sent) => () => follow(options, `${run}-${sent}`, sent % 100).catch(() => undefined),
+    ),
+  );
+  const seen = followed.filter((one) => one !== undefined);
   return {
     commands: total,
     failed: total - seen.length,
     answered: spread(seen.map(({ answeredMs }) => answeredMs)),
     visible: spread(seen.map(({ visibleMs }) => visibleMs)),
+    after: spread(seen.map(({ visibleMs, answeredMs }) => visibleMs - answeredMs)),
   };
 }

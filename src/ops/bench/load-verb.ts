@@ -3,7 +3,7 @@ import type { ExitCode } from "#ops/exit.ts";
 import { wholeNumber } from "#ops/flags.ts";
 
 import { chosen, wholeNumbers } from "./flags.ts";
-import { commonFlags, runScenarios } from "./run-scenarios.ts";
+import { commonFlags, payloadFlag, runScenarios } from "./run-scenarios.ts";
 import type { LoadBench, Scenario } from "./scenario.ts";
 import { memory } from "./scenarios/memory.ts";
 import { partitions } from "./scenarios/partitions.ts";
@@ -24,11 +24,13 @@ export const loadVerb = defineVerb({
     sizes: { type: "string", default: "10,1000,100000", description: "events of the streams" },
     months: { type: "string", default: "1,12,60", description: "numbers of partitions" },
     events: { type: "string", default: "240000", description: "events around the streams" },
+    ...payloadFlag,
     ...commonFlags,
     seconds: { ...commonFlags.seconds, default: "1" },
   },
   run: (args): Promise<ExitCode> => {
     const options = {
+      payloadSize: wholeNumber("payload", args.payload),
       sizes: wholeNumbers("sizes", args.sizes),
       months: wholeNumbers("months", args.months),
       events: wholeNumber("events", args.events),

@@ -1,5 +1,6 @@
 import { appendBatch } from "#store/append.ts";
 import type { PoolOptions } from "#store/pool.ts";
+import type { SettingDefaults } from "#subscription/settings.ts";
 
 import { type Comparison, interleave } from "./compare.ts";
 import {
@@ -21,28 +22,41 @@ export type Bench = {
   readonly rounds: number;
   /** Of one measurement. */
   readonly durationMs: number;
-  /** Characters of an ordinary payload's filler. */
-  readonly payloadSize: number;
   /** Says on stderr how far it is. */
   readonly note: (line: string) => void;
 };
 
-export type AppendBench = Bench & {
-  /** Concurrent writers; a comparison is made for each number. */
-  readonly writers: readonly number[];
-  /** Events of the log that is not empty. */
-  readonly stored: number;
-  /** Transactions that have gone by under a held snapshot before it is measured what it costs. */
-  readonly age: number;
-};
+/** Characters of an ordinary payload's filler. */
+type Payloads = { readonly payloadSize: number };
 
-export type LoadBench = Bench & {
-  /** Events of the streams that are loaded, the shortest first. */
-  readonly sizes: readonly number[];
-  /** Numbers of monthly partitions, the smallest first. */
-  readonly months: readonly number[];
-  /** Events that lie around them. */
+export type AppendBench = Bench &
+  Payloads & {
+    /** Concurrent writers; a comparison is made for each number. */
+    readonly writers: readonly number[];
+    /** Events of the log that is not empty. */
+    readonly stored: number;
+    /** Transactions that have gone by under a held snapshot before it is measured what it costs. */
+    readonly age: number;
+  };
+
+export type LoadBench = Bench &
+  Payloads & {
+    /** Events of the streams that are loaded, the shortest first. */
+    readonly sizes: readonly number[];
+    /** Numbers of monthly partitions, the smallest first. */
+    readonly months: readonly number[];
+    /** Events that lie around them. */
+    readonly events: number;
+  };
+
+export type ProjectBench = Bench & {
+  /** Invoices as CSV; undefined: orders are made up. */
+  readonly file: string | undefined;
+  /** Events of made-up orders. */
   readonly events: number;
+  /** Commands a second, where there are some meanwhile. */
+  readonly perSecond: number;
+  readonly settings: SettingDefaults;
 };
 
 export type Scenario<Of extends Bench> = (bench: Of) => Promise<readonly Comparison[]>;
