@@ -1,4 +1,4 @@
--- Looks for views that lack their table, the SQL view of their name, or their checkpoint.
+-- Looks for views that lack their table or checkpoint, or, of the version that serves, the SQL view.
 --   none → broken jsonb, total bigint; the first 100
 -- Not by to_regclass, which looks past the statement's snapshot and would see half of a change.
 -- Index: the catalogue's own, views_pkey, checkpoints_pkey. Locks: none. Idempotent: reads only.
@@ -13,10 +13,10 @@ select to_jsonb(b) as broken, count(*) over () as total
               and c.relname = v.table_name
         )
         union all
-        select 'view' where not exists (
+        select 'view' where v.role = 'serving' and not exists (
           select from pg_class c
             where c.relnamespace = 'varve_views'::regnamespace and c.relkind = 'v'
-              and c.relname = v.name
+              and c.relname = v.view
         )
         union all
         select 'checkpoint' where not exists (

@@ -20,6 +20,7 @@ import {
   useSubscriptions,
 } from "#test/support/subscriptions.ts";
 import { until } from "#test/until.ts";
+import { brokenIn } from "#test/support/verified.ts";
 
 const at = useSubscriptions();
 
@@ -167,7 +168,9 @@ describe("a view that is built beside the one that serves", () => {
     await reached(at, ["lists:building"], 3);
     expect(loop.report().map(({ name }) => name)).toEqual(["lists:building"]);
     expect([await checkpointsOf(at, "lists"), await listedIn(at, "lists")]).toEqual([[0], {}]);
+    expect(await brokenIn(at.database.url)).toEqual({});
     expect(await swapView(at.pool, "lists")).toBe("done");
+    expect(await brokenIn(at.database.url)).toEqual({});
     expect(await listedIn(at, "lists")).toEqual({ a: [-1, -2, -3] });
     await until("it holds what serves", () => loop.report().some(({ name }) => name === "lists"));
     expect(loop.report().map(({ name }) => name)).toEqual(["lists"]);
