@@ -2,7 +2,7 @@
 -- streams already wait behind a dead letter.
 --   $1 subscription: text, $2 keys of documents, $3 all keys that may wait, $4 streams: text of
 --   JSON arrays of text
---   → documents: jsonb array of {key, document, firstPosition, position}; keys: jsonb array of
+--   → documents: json array of {key, document, firstPosition, position}; keys: jsonb array of
 --     {key, position} of the first letter of each that waits; streams: jsonb array of those that
 --     wait; one row
 -- Index: the view's primary key, dead_letters_queue. Locks: none. Idempotent: reads only.

@@ -10,7 +10,7 @@ import type { RecordedEvent, View } from "#domain/decider.ts";
 import { VarveError } from "#kernel/errors.ts";
 import type { Before } from "#store/checkpoints.ts";
 import { behindDeadLetter, type DeadLetter } from "#store/dead-letters.ts";
-import type { DocumentChange, StoredDocument } from "#store/documents.ts";
+import type { DocumentChange } from "#store/documents.ts";
 
 import { classify, type Classified } from "./failure.ts";
 import type { Mark } from "./marks.ts";
@@ -92,9 +92,12 @@ export function keyedEvents(
   return keyed;
 }
 
+/** What events meet: documents, stored or on their way there, and what waits. */
+export type Met = Omit<Before, "documents"> & { readonly documents: readonly DocumentChange[] };
+
 export type FoldOptions = Guard & {
   readonly view: View;
-  readonly before: Before;
+  readonly before: Met;
   readonly continueOnError: boolean;
 };
 
@@ -123,7 +126,7 @@ function createFold({ view, before, mark }: FoldOptions) {
   };
 
   const project = (key: string, event: RecordedEvent): void => {
-    const last: StoredDocument | DocumentChange | undefined = changes.get(key) ?? stored.get(key);
+    const last = changes.get(key) ?? stored.get(key);
     const isNew = last === undefined || last.document === null;
     mark.at(event.position);
     const document = view.project(isNew ? null : last.document, event);

@@ -4,7 +4,7 @@
  */
 import type { View } from "#domain/decider.ts";
 import { isCode } from "#kernel/errors.ts";
-
+import type { DocumentChange } from "#store/documents.ts";
 import type { Lease } from "#store/leases.ts";
 
 import { classify } from "./failure.ts";
@@ -19,8 +19,13 @@ const crashesIn =
   (at: number): number =>
     suspects.find(({ position }) => position === at)?.crashes ?? 0;
 
-/** Folds the events over what is stored. */
-async function foldOver(context: WorkContext, view: View, events: readonly PageEvent[]) {
+/** Folds the events over what is stored, and what is on its way there. */
+export async function foldOver(
+  context: WorkContext,
+  view: View,
+  events: readonly PageEvent[],
+  sent: ReadonlyMap<string, DocumentChange> = new Map(),
+) {
   const { alone, cursor, settings, marks } = context;
   const crashesOf = crashesIn(cursor.lease());
   const isSuspect = events.some(({ stored }) => crashesOf(stored.position) > 0);
@@ -31,7 +36,7 @@ async function foldOver(context: WorkContext, view: View, events: readonly PageE
   try {
     const { partitions } = cursor;
     const keyed = await run(async () => keyedEvents(view, events, { ...guard, partitions }));
-    const before = await readBefore(context, keyed);
+    const before = await readBefore(context, keyed, sent);
     return await run(async () => foldEvents({ ...guard, view, before, continueOnError }, keyed));
   } finally {
     mark.end();
@@ -57,14 +62,12 @@ async function write(context: WorkContext, folded: Folded, toPosition: number): 
   }
 }
 
-/** Brings events up to a position into effect. Throws Halt where it stopped in front of one. */
-async function apply(
+/** Brings what became of events into effect. Throws Halt where it stopped in front of one. */
+export async function bring(
   context: WorkContext,
-  view: View,
-  events: readonly PageEvent[],
+  folded: Folded,
   toPosition: number,
 ): Promise<void> {
-  const folded = await foldOver(context, view, events);
   const { stoppedAt } = folded;
   if (stoppedAt === undefined) return write(context, folded, toPosition);
   const before = stoppedAt.page.stored.position - 1;
@@ -80,6 +83,14 @@ async function apply(
   });
   throw new Halt(stoppedAt, stoppedAt.error);
 }
+
+/** Brings events up to a position into effect. Throws as `bring`. */
+const apply = async (
+  context: WorkContext,
+  view: View,
+  events: readonly PageEvent[],
+  toPosition: number,
+): Promise<void> => bring(context, await foldOver(context, view, events), toPosition);
 
 /** Postgres keeps neither in text: an event of such a document waits under its stream. */
 const canBeKey = (key: string | null): key is string =>
@@ -115,7 +126,7 @@ export const pendingOf = (
 
 /**
  * Brings events up to a position into effect. One bad document fails a whole statement: then its
- * events are halved until it is alone. Throws as `apply`.
+ * events are halved until it is alone. Throws as `bring`.
  */
 export async function applySafely(
   context: WorkContext,

@@ -9,25 +9,31 @@ import {
 import type { DocumentChange } from "#store/documents.ts";
 
 import type { CursorStep } from "./cursor.ts";
-import { type KeyedEvent, keyOf } from "./fold.ts";
+import { type KeyedEvent, keyOf, type Met } from "./fold.ts";
 import type { WorkContext } from "./work.ts";
 
 const unique = (names: readonly string[]): readonly string[] => [...new Set(names)];
 
-/** What the events meet: documents, and what waits. */
+/** What the events meet: documents, stored or about to be, and what waits. */
 export async function readBefore(
   { pool, cursor }: WorkContext,
   keyed: readonly KeyedEvent[],
-): Promise<Before> {
-  const documents = unique(keyed.map(keyOf).filter((key) => key !== null));
+  sent: ReadonlyMap<string, DocumentChange>,
+): Promise<Met> {
+  const keys = unique(keyed.map(keyOf).filter((key) => key !== null));
+  const documents = keys.filter((key) => !sent.has(key));
   const mayWait = cursor.hasLetters();
-  if (documents.length === 0 && !mayWait) return { documents: [], keys: [], streams: [] };
-  return readProjection(pool, {
-    subscription: cursor.subscription,
-    documents,
-    keys: mayWait ? documents : [],
-    streams: mayWait ? unique(keyed.map(({ page }) => page.stream)) : [],
-  });
+  const stored: Before =
+    documents.length === 0 && !mayWait
+      ? { documents: [], keys: [], streams: [] }
+      : await readProjection(pool, {
+          subscription: cursor.subscription,
+          documents,
+          keys: mayWait ? keys : [],
+          streams: mayWait ? unique(keyed.map(({ page }) => page.stream)) : [],
+        });
+  const found = keys.map((key) => sent.get(key)).filter((change) => change !== undefined);
+  return { ...stored, documents: [...stored.documents, ...found] };
 }
 
 /** Writes a step with its documents. */

@@ -4,7 +4,6 @@
  */
 import type { View } from "#domain/decider.ts";
 import { isCode } from "#kernel/errors.ts";
-import type { Before } from "#store/checkpoints.ts";
 import {
   behindDeadLetter,
   type DueLetter,
@@ -18,6 +17,7 @@ import {
   type KeyedEvent,
   keyedEvents,
   keyOf,
+  type Met,
   viewFailed,
 } from "./fold.ts";
 import type { PageEvent } from "./windows.ts";
@@ -66,7 +66,7 @@ function settledLetters(
 function attemptsOf(
   letters: readonly DueLetter[],
   keyed: readonly KeyedEvent[],
-  { keys }: Pick<Before, "keys">,
+  { keys }: Pick<Met, "keys">,
 ): readonly Attempt[] {
   const own = new Set(letters.flatMap(({ kind, key }) => (kind === "document" ? [key] : [])));
   const first = new Map(keys.map(({ key, position }) => [key, position]));
@@ -106,7 +106,7 @@ async function foldAgain(
   try {
     const { partitions } = cursor;
     const keyed = keyedEvents(view, letters.map(toPage), { ...guard, partitions });
-    const before = await readBefore(context, keyed);
+    const before = await readBefore(context, keyed, new Map());
     const attempts = attemptsOf(letters, keyed, before);
     // They are first in their queues, so that what waits there is they themselves.
     const free = { ...before, keys: [], streams: [] };

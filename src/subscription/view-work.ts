@@ -6,6 +6,7 @@ import type { View } from "#domain/decider.ts";
 import type { DueLetter } from "#store/dead-letters.ts";
 
 import type { PageEvent } from "./windows.ts";
+import { createAhead } from "./view-ahead.ts";
 import { applySafely, pendingOf } from "./view-apply.ts";
 import { retryLetters } from "./view-letters.ts";
 import { roomOf, type Work, type WorkContext } from "./work.ts";
@@ -20,11 +21,14 @@ export function createViewWork(
   const { checkpointStrategy, checkpointIntervalMs } = settings;
   const isPeriodic = checkpointStrategy === "periodic";
   const roomMax = roomOf(settings);
+  const ahead = createAhead(context, view);
+  const mayRunAhead = checkpointStrategy === "every_batch";
   let buffer: readonly PageEvent[] = [];
   let bufferedTo = cursor.stored();
   let dueAtMs = Number.POSITIVE_INFINITY;
 
   const flush = async (): Promise<void> => {
+    await ahead.settle();
     for (;;) {
       buffer = pendingOf(context, buffer);
       const events = checkpointStrategy === "every_event" ? buffer.slice(0, 1) : buffer;
@@ -37,7 +41,14 @@ export function createViewWork(
     if (bufferedTo > cursor.stored()) passing.move(cursor, bufferedTo);
   };
 
+  /** Those that are neither in effect nor on their way. */
+  const unsent = (): readonly PageEvent[] => {
+    const sentTo = ahead.toPosition() ?? cursor.stored();
+    return buffer.filter(({ stored }) => stored.position > sentTo);
+  };
+
   const tick = async (): Promise<void> => {
+    if (ahead.toPosition() === bufferedTo) return;
     // What nobody wants is passed at once, whatever the strategy.
     const isDue = !isPeriodic || buffer.length === 0 || clock() >= dueAtMs;
     if (isDue || buffer.length >= roomMax) await flush();
@@ -45,22 +56,26 @@ export function createViewWork(
 
   return {
     feed: async (page) => {
-      buffer = [...buffer, ...page.events];
+      buffer = [...pendingOf(context, buffer), ...page.events];
       bufferedTo = page.reached;
       if (isPeriodic && dueAtMs === Number.POSITIVE_INFINITY && buffer.length > 0) {
         dueAtMs = clock() + checkpointIntervalMs;
         setTimeout(nudge, checkpointIntervalMs);
       }
+      if (mayRunAhead && (await ahead.send(unsent(), bufferedTo))) return;
       await tick();
     },
     tick,
     tickMs: () => dueAtMs - clock(),
-    inFlight: () => buffer.length,
-    room: () => (buffer.length < roomMax ? Promise.resolve() : flush()),
+    inFlight: () => pendingOf(context, buffer).length,
+    room: () => (pendingOf(context, buffer).length < roomMax ? Promise.resolve() : flush()),
     // A fold that has stopped is done as far as it went.
     save: () => Promise.resolve(),
     giveUp: () => undefined,
-    retry: () => retryLetters(context, { view, toPage }),
+    retry: async () => {
+      await ahead.settle();
+      return retryLetters(context, { view, toPage });
+    },
     finish: flush,
   };
 }

@@ -186,7 +186,7 @@ const described: Readonly<Record<keyof typeof queries, string>> = {
     "synchronous_commit text",
     "size_bytes bigint",
   ].join(", ")}`,
-  readProjection: "text, text, text, text → documents jsonb, keys jsonb, streams jsonb",
+  readProjection: "text, text, text, text → documents json, keys jsonb, streams jsonb",
   readProof: "text → partitions jsonb, faults jsonb",
   readStream: `text, text, bigint, bigint, integer, boolean, text, text → ${eventColumns}`,
   readSubscriptionPage: `bigint, integer, text, text, bigint, bigint → head bigint, found bigint, ${eventColumns}, bytes integer`,
