@@ -88,7 +88,7 @@ async function begin(operations: Operations, options: RebuildOptions): Promise<B
   const building = await operations.rebuild(view, partitions);
   const item = (await versionsOf(operations, view)).building;
   if (building === undefined || item === undefined) throw noView(view);
-  const isNew = before.building === undefined;
+  const isNew = before.building?.madeAt !== item.madeAt;
   const word = isNew ? "is begun" : "was being built already, and goes on";
   process.stderr.write(`${building} ${word}, in ${plural(item.partitions.length, "partition")}\n`);
   return { building, item };

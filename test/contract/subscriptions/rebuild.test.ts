@@ -159,6 +159,31 @@ describe("a view that is built beside the one that serves", () => {
     expect(calls.length).toBe(1_500);
   }, 60_000);
 
+  test("it begins again, with its definition, when another number of partitions is asked for", async () => {
+    const first = listingView("lists");
+    // Its one document is of all streams, so that it cannot be divided.
+    const second = { ...secondVersion(), key: () => "all" };
+    await ensureSubscriptions(at.pool, { views: [first] });
+    await fill(at, ["a", "b"], 3);
+    await ensureSubscriptions(at.pool, { views: [first, second] });
+    expect(await rebuildView(at.pool, "lists", 2)).toBe("lists:building");
+    const loop = at.start({ views: [first, second] });
+    await until("it stands", () =>
+      loop.report().some(({ lastError }) => lastError === "configuration-invalid"),
+    );
+    expect(await checkpointsOf(at, "lists:building")).toEqual([0, 0]);
+    expect(await rebuildView(at.pool, "lists", null)).toBe("lists:building");
+    expect(await checkpointsOf(at, "lists:building")).toEqual([0, 0]);
+
+    expect(await rebuildView(at.pool, "lists", 1)).toBe("lists:building");
+    await reached(at, ["lists", "lists:building"], 6, 10_000);
+    expect(await rolesOf()).toEqual(["lists 1", "lists:building 2"]);
+    expect(await rebuildView(at.pool, "lists", 1)).toBe("lists:building");
+    expect(await checkpointsOf(at, "lists:building")).toEqual([6]);
+    expect(await swapView(at.pool, "lists")).toBe("done");
+    expect(await listedIn(at, "lists")).toEqual({ all: [-1, -2, -3, -4, -5, -6] });
+  });
+
   test("program of another definition never holds the one that serves", async () => {
     const [first, second] = [listingView("lists"), secondVersion()];
     await ensureSubscriptions(at.pool, { views: [first] });
