@@ -141,3 +141,31 @@ create table varve.suspects (
 -- squawk-ignore require-concurrent-index-creation -- as many rows as there are failures
 create index dead_letters_open on varve.dead_letters (subscription, partition, position)
   where state <> 'resolved';
+
+-- What reactors and publications still owe: the events that they want and have not passed, and those
+-- that were put aside and wait. Nothing is written twice for it: an append makes the row, and the
+-- statement that moves the checkpoint takes it away. Ask it for one subscription at a time; what is
+-- far behind has as many rows as the log has left.
+create view varve.outbox as
+  select s.name as subscription, c.partition, e.position, e.created_at, e.event_id, e.event_type,
+      e.aggregate_type, e.aggregate_id, 'pending' as state, null as error_code
+    from varve.subscriptions s
+    join varve.checkpoints c on c.subscription = s.name
+    cross join lateral (
+      select e.* from varve.events e
+        where e.position > c.position
+          and (s.event_types is null or e.event_type = any (s.event_types))
+          and (s.aggregate_types is null or e.aggregate_type = any (s.aggregate_types))
+          -- As varve.stream_partition has it.
+          and (s.partitions = 1 or c.partition = ('x' || encode(substr(sha256(convert_to(
+            e.aggregate_type || '-' || e.aggregate_id, 'UTF8')), 1, 4), 'hex'))::bit(32)::bigint
+            % s.partitions)
+    ) e
+    where s.kind = 'reactor'
+  union all
+  select d.subscription, d.partition, d.position, e.created_at, d.event_id, d.event_type,
+      e.aggregate_type, e.aggregate_id, 'put-aside', d.error_code
+    from varve.dead_letters d
+    join varve.subscriptions s on s.name = d.subscription and s.kind = 'reactor'
+    left join varve.events e on e.position = d.position
+    where d.state = 'waiting';

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import type { Logger } from "#kernel/log.ts";
 import type { Pool } from "#store/pool.ts";
@@ -12,25 +12,17 @@ import {
   allAgrees,
   audit,
   declare,
+  mail,
   moveByHand,
   pass,
   settle,
   standing,
+  useProofs,
 } from "#test/support/proofs.ts";
 import { openTestPool } from "#test/support/pools.ts";
-import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
 import { until } from "#test/until.ts";
 
-let store: TestStore;
-const mail = { name: "mail" };
-
-beforeEach(async () => {
-  store = await openStore();
-  await declare(store.pool, mail);
-});
-afterEach(async () => {
-  await closeStore(store);
-});
+const store = useProofs();
 
 const tenEvents = () => appendAll(store.pool, appendTo("a", 0, 10));
 

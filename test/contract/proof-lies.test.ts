@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
 import { auditProof } from "#store/proofs.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
@@ -6,26 +6,17 @@ import {
   allAgrees,
   audit,
   declare,
+  mail,
   moveByHand,
   partitionOf,
   pass,
   settle,
   standing,
+  useProofs,
 } from "#test/support/proofs.ts";
-import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
 import { brokenIn } from "#test/support/verified.ts";
 
-let store: TestStore;
-const mail = { name: "mail" };
-
-beforeEach(async () => {
-  store = await openStore();
-  await declare(store.pool, mail);
-  await appendAll(store.pool, appendTo("a", 0, 10));
-});
-afterEach(async () => {
-  await closeStore(store);
-});
+const store = useProofs(appendTo("a", 0, 10));
 
 const upTo = (last: number): readonly number[] =>
   Array.from({ length: last }, (_, index) => index + 1);

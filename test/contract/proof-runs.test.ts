@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
 import { discardDeadLetter } from "#store/dead-letters.ts";
 import { readProof } from "#store/proofs.ts";
@@ -8,26 +8,17 @@ import {
   allAgrees,
   audit,
   declare,
+  mail,
   eventOfType,
   moveByHand,
   pass,
   settle,
   standing,
+  useProofs,
 } from "#test/support/proofs.ts";
-import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
 import { brokenIn } from "#test/support/verified.ts";
 
-let store: TestStore;
-const mail = { name: "mail" };
-
-beforeEach(async () => {
-  store = await openStore();
-  await declare(store.pool, mail);
-  await appendAll(store.pool, appendTo("a", 0, 4), appendTo("b", 0, 3), appendTo("c", 0, 3));
-});
-afterEach(async () => {
-  await closeStore(store);
-});
+const store = useProofs(appendTo("a", 0, 4), appendTo("b", 0, 3), appendTo("c", 0, 3));
 
 const discard = async (position: number): Promise<void> => {
   const [row] = await store.sql<{ id: number }[]>`

@@ -1,4 +1,6 @@
-import type { NewEvent } from "#store/append.ts";
+import { afterEach, beforeEach } from "bun:test";
+
+import type { Append, NewEvent } from "#store/append.ts";
 import { advanceCheckpoint } from "#store/checkpoints.ts";
 import type { DeadLetter } from "#store/dead-letters.ts";
 import { readAfter, type StoredEvent } from "#store/events.ts";
@@ -6,8 +8,8 @@ import type { Pool } from "#store/pool.ts";
 import { auditProof, readProof, type AuditStep, type ProofFault } from "#store/proofs.ts";
 import { declareReactor } from "#store/subscriptions.ts";
 
-import { anEvent } from "./appends.ts";
-import type { TestStore } from "./store.ts";
+import { anEvent, appendAll } from "./appends.ts";
+import { closeStore, openStore, type TestStore } from "./store.ts";
 
 /** A subscription as a test runs it, without a loop: its steps are the test's own. */
 export type Wants = {
@@ -16,6 +18,30 @@ export type Wants = {
   readonly eventTypes?: readonly string[];
   readonly aggregateTypes?: readonly string[];
 };
+
+export const mail: Wants = { name: "mail" };
+
+/** A database of each test's own, with that subscription and the events of these appends. */
+export function useProofs(...appends: readonly Append[]) {
+  let store: TestStore;
+  beforeEach(async () => {
+    store = await openStore();
+    await declare(store.pool, mail);
+    if (appends.length > 0) await appendAll(store.pool, ...appends);
+  });
+  afterEach(() => closeStore(store));
+  return {
+    get database() {
+      return store.database;
+    },
+    get pool() {
+      return store.pool;
+    },
+    get sql() {
+      return store.sql;
+    },
+  };
+}
 
 /** Makes the subscription, or changes what it wants. */
 export const declare = (
