@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 
 import { orders } from "#domain/orders/order.ts";
 import { createApp } from "#http/app.ts";
-import type { AppDependencies } from "#http/dependencies.ts";
+import { bareDependencies } from "#test/support/bare-app.ts";
 
 import {
   checkAddresses,
@@ -97,53 +97,9 @@ describe("the README", () => {
   });
 });
 
-const never = (): never => {
-  throw new Error("no route is asked for more than its scope");
-};
-
-/** An app of orders whose caller holds no scope, so that nothing behind it is ever reached. */
-const dependencies: AppDependencies = {
-  aggregates: [orders],
-  handle: never,
-  reader: { byKey: never, list: never, hint: never },
-  streams: { events: never, state: never },
-  logReader: { page: never, follow: never, growth: never, hint: never },
-  operations: {
-    subscriptions: never,
-    pause: never,
-    resume: never,
-    reset: never,
-    rebuild: never,
-    swap: never,
-    rollback: never,
-    drop: never,
-    deadLetters: never,
-    retryLetter: never,
-    discardLetter: never,
-    retryLetters: never,
-  },
-  proofs: { read: never },
-  authenticate: () => Promise.resolve({ id: "nobody", scopes: [] }),
-  health: never,
-  readiness: never,
-  liveness: never,
-  metrics: never,
-  draining: new AbortController().signal,
-  idleLimit: never,
-  traced: (_, work) => work(),
-  traceparent: () => undefined,
-  clock: () => 0,
-  log: {
-    debug: () => undefined,
-    info: () => undefined,
-    warn: () => undefined,
-    error: () => undefined,
-  },
-};
-
 /** `GET /queries/orders/:id`, with what its caller must hold. */
 async function routesOfApp(): Promise<ReadonlyMap<string, string>> {
-  const app = createApp(dependencies);
+  const app = createApp(bareDependencies({ aggregates: [orders] }));
   const found = new Map<string, string>();
   for (const { method, path } of app.routes) {
     const answersAll = method === "ALL" || path.endsWith("/:command");

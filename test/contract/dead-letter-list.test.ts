@@ -10,7 +10,7 @@ import {
 } from "#store/dead-letters.ts";
 import { pauseSubscription } from "#store/subscriptions.ts";
 import { queries } from "#store/statements.ts";
-import { aLetter, appendThings, holdView, makeView, takeTo } from "#test/support/held-views.ts";
+import { aLetter, takeThings } from "#test/support/held-views.ts";
 import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
 import { traceOf } from "#test/support/trace.ts";
 
@@ -34,11 +34,7 @@ let operations: Operations;
 beforeAll(async () => {
   store = await openStore();
   operations = createOperations(store.pool);
-  await appendThings(store.pool, 10);
-  await makeView(store.pool, "things");
-  const [lease] = await holdView(store.pool, "things");
-  if (lease === undefined) throw new Error("nothing is held");
-  await takeTo(store.pool, lease, { to: 10, letters });
+  await takeThings(store.pool, letters);
 });
 afterAll(() => closeStore(store));
 

@@ -1,34 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
-import { createHealth } from "#query/health.ts";
 import type { SubscriptionHealth } from "#query/health-report.ts";
-import {
-  forgetSubscriptions,
-  plantSubscriptions,
-  runningProcess,
-  type SubscriptionRow,
-} from "#test/support/health.ts";
-import { settleMonth } from "#test/support/months.ts";
-import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
+import { HEAD, type SubscriptionRow, useHealth } from "#test/support/health.ts";
 
-/** Events of last month: whoever has not taken them is late. */
-const HEAD = 10_100;
+const at = useHealth();
+const { plant } = at;
 
-let store: TestStore;
-beforeAll(async () => {
-  store = await openStore();
-  const streams = Array.from({ length: HEAD }, (_, n) => `s-${n % 50}`);
-  await settleMonth(store.sql, { monthsAgo: 1, streams });
-});
-beforeEach(async () => {
-  await forgetSubscriptions(store.sql);
-});
-afterAll(() => closeStore(store));
-
-const report = () => createHealth(store.pool, () => runningProcess, Date.now).report();
-
-const plant = (...rows: readonly SubscriptionRow[]): Promise<void> =>
-  plantSubscriptions(store.sql, ...rows);
+const report = () => at.health().report();
 
 type Said = readonly [SubscriptionHealth["state"], SubscriptionHealth["status"], string | null];
 

@@ -1,34 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
 import { limits } from "#kernel/limits.ts";
-import { createHealth } from "#query/health.ts";
 import { advanceCheckpoint } from "#store/checkpoints.ts";
 import { readHealth } from "#store/health.ts";
-import {
-  forgetSubscriptions,
-  plantSubscriptions,
-  runningProcess,
-  type SubscriptionRow,
-} from "#test/support/health.ts";
-import { settleMonth } from "#test/support/months.ts";
-import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
+import { HEAD, useHealth } from "#test/support/health.ts";
 
-/** Events of last month: whoever has not taken them is late. */
-const HEAD = 10_100;
-
-let store: TestStore;
-beforeAll(async () => {
-  store = await openStore();
-  const streams = Array.from({ length: HEAD }, (_, n) => `s-${n % 50}`);
-  await settleMonth(store.sql, { monthsAgo: 1, streams });
-});
-beforeEach(() => forgetSubscriptions(store.sql));
-afterAll(() => closeStore(store));
-
-const health = () => createHealth(store.pool, () => runningProcess, Date.now);
-
-const plant = (...rows: readonly SubscriptionRow[]): Promise<void> =>
-  plantSubscriptions(store.sql, ...rows);
+const at = useHealth();
+const { plant, health } = at;
 
 describe("the report of subscriptions", () => {
   test("row tells everything when its holder has reported", async () => {
@@ -122,7 +100,7 @@ describe("the report of subscriptions", () => {
       { name: "a", partition: 0, position: HEAD, letters: 3, faults: 0 },
       { name: "a", partition: 1, position: HEAD, letters: 4, faults: 2 },
     );
-    await store.sql`insert into varve.dead_letters (subscription, partition, key, position,
+    await at.sql`insert into varve.dead_letters (subscription, partition, key, position,
         error_code, state)
       values ('a', 0, 'x', 9, 'e', 'resolved'), ('a', 0, 'y', 9, 'e', 'discarded')`;
     const told = async () =>
@@ -132,7 +110,7 @@ describe("the report of subscriptions", () => {
       [4, "proof-broken"],
     ]);
     // Found before there were as few partitions as now.
-    await store.sql`update varve.proof_faults set partition = 7`;
+    await at.sql`update varve.proof_faults set partition = 7`;
     expect(await told()).toEqual([
       [3, "proof-broken"],
       [4, null],
@@ -141,18 +119,16 @@ describe("the report of subscriptions", () => {
 
   test("a row has made no progress when only letters were settled", async () => {
     await plant({ name: "a", position: HEAD - 9, stillSeconds: 40, letters: 1 });
-    const [letter] = await store.sql<{ id: string }[]>`select id from varve.dead_letters`;
+    const [letter] = await at.sql<{ id: string }[]>`select id from varve.dead_letters`;
     const step = { subscription: "a", partition: 0, epoch: 1, taken: [], letters: [] };
     const settled = [{ id: Number(letter?.id), resolved: true, errorCode: null, dueInMs: null }];
     const told = async () =>
       (await health().report()).subscriptions.map((one) => [one.state, one.deadLetters]);
     const from = { ...step, fromPosition: HEAD - 9 };
-    expect(await advanceCheckpoint(store.pool, { ...from, toPosition: HEAD - 9, settled })).toBe(
-      true,
-    );
+    expect(await advanceCheckpoint(at.pool, { ...from, toPosition: HEAD - 9, settled })).toBe(true);
     expect(await told()).toEqual([["stalled", 0]]);
     const moved = { ...from, toPosition: HEAD - 8, settled: [] };
-    expect(await advanceCheckpoint(store.pool, moved)).toBe(true);
+    expect(await advanceCheckpoint(at.pool, moved)).toBe(true);
     expect(await told()).toEqual([["catching_up", 0]]);
   });
 });
@@ -208,7 +184,7 @@ describe("gauges of subscriptions", () => {
 });
 
 test("health is told in time when 200 subscriptions of four partitions lag and 10,000 letters wait", async () => {
-  const { sql } = store;
+  const { sql } = at;
   await sql`insert into varve.subscriptions (name, kind, partitions)
     select 's' || n, 'reactor', 4 from generate_series(1, 200) n`;
   await sql`insert into varve.checkpoints (subscription, partition, position)
@@ -216,7 +192,7 @@ test("health is told in time when 200 subscriptions of four partitions lag and 1
   await sql`insert into varve.dead_letters (subscription, partition, key, position, error_code)
     select 's' || n % 200 + 1, n / 200 % 4, 'key', n, 'e' from generate_series(1, 10000) n`;
   const startMs = performance.now();
-  const { subscriptions } = await readHealth(store.pool, Date.now, limits.healthMs);
+  const { subscriptions } = await readHealth(at.pool, Date.now, limits.healthMs);
   expect(performance.now() - startMs).toBeLessThan(limits.healthMs / 2);
   expect(subscriptions.length).toBe(800);
   expect(subscriptions.every(({ lagSeconds }) => lagSeconds > 0)).toBe(true);

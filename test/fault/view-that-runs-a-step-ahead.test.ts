@@ -1,13 +1,11 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
-import type postgres from "postgres";
+import { expect, test } from "bun:test";
 
 import type { View } from "#domain/decider.ts";
 import type { Pool } from "#store/pool.ts";
-import { assertNothingLeftOpen, type TestDatabase } from "#test/database.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
-import { ensureViews, startLoop } from "#test/support/loops.ts";
+import { ensureViews } from "#test/support/loops.ts";
 import { losingPool, type Loss } from "#test/support/pools.ts";
-import { closeStore, openStore } from "#test/support/store.ts";
+import { useSubscriptions } from "#test/support/subscriptions.ts";
 import { lettersOf, reached, upTo, versionsIn, versionsView } from "#test/support/watched.ts";
 import { until } from "#test/until.ts";
 
@@ -20,24 +18,13 @@ const EVENTS = ROUNDS * streams.length + 1;
 const everyVersion = Object.fromEntries(streams.map((key) => [key, upTo(ROUNDS)]));
 const all = { ...everyVersion, once: [1] };
 
-let database: TestDatabase;
-let pool: Pool;
-let sql: postgres.Sql;
-let stop: () => Promise<void>;
-beforeEach(async () => {
-  ({ database, pool, sql } = await openStore());
-});
-afterEach(async () => {
-  await stop();
-  await assertNothingLeftOpen(database.url);
-  await closeStore({ database, pool, sql });
-});
+const at = useSubscriptions();
 
 /** Streams that every page touches. */
 async function appendRounds(): Promise<void> {
   for (let version = 0; version < ROUNDS; version += 1) {
-    if (version * streams.length + 1 === MIDDLE) await appendAll(pool, appendTo("once", 0));
-    await appendAll(pool, ...streams.map((stream) => appendTo(stream, version)));
+    if (version * streams.length + 1 === MIDDLE) await appendAll(at.pool, appendTo("once", 0));
+    await appendAll(at.pool, ...streams.map((stream) => appendTo(stream, version)));
   }
 }
 
@@ -56,10 +43,10 @@ async function follow(of: {
     of.meet?.(position);
   });
   const view = of.changed?.(versions) ?? versions;
-  await ensureViews(pool, [view]);
+  await ensureViews(at.pool, [view]);
   await appendRounds();
   const holding: Pool = {
-    ...pool,
+    ...at.pool,
     query: async (statement, parameters, ...rest) => {
       if (statement.name === "apply_projection") {
         const to = Number(parameters[4]);
@@ -68,7 +55,7 @@ async function follow(of: {
         await until("the next page is folded", isFurther, 100).catch(() => undefined);
         if (isFurther()) overlaps += 1;
       }
-      return pool.query(statement, parameters, ...rest);
+      return at.pool.query(statement, parameters, ...rest);
     },
   };
   const losing = losingPool(holding, (name) => {
@@ -76,17 +63,16 @@ async function follow(of: {
     writes += 1;
     return of.loses?.(writes);
   });
-  const loop = startLoop({ pool: losing, views: [view], batchSize: BATCH });
-  ({ stop } = loop);
-  await reached(sql, "versions", EVENTS);
-  const [proof] = await sql`select taken_count::int as taken from varve.checkpoints`;
+  at.start({ pool: losing, views: [view], batchSize: BATCH });
+  await reached(at.sql, "versions", EVENTS);
+  const [proof] = await at.sql`select taken_count::int as taken from varve.checkpoints`;
   return { overlaps, taken: proof?.["taken"] as number };
 }
 
 test("documents are folded over what is on its way when pages follow each other", async () => {
   const { overlaps, taken } = await follow({});
   expect(overlaps).toBe(Math.ceil(EVENTS / BATCH) - 1);
-  expect([await versionsIn(sql, "versions"), taken]).toEqual([all, EVENTS]);
+  expect([await versionsIn(at.sql, "versions"), taken]).toEqual([all, EVENTS]);
 });
 
 test.each<Loss>(["statement", "reply"])(
@@ -96,7 +82,7 @@ test.each<Loss>(["statement", "reply"])(
       loses: (write) => (write % 4 === 2 ? loss : undefined),
     });
     expect(overlaps).toBeGreaterThan(3);
-    expect([await versionsIn(sql, "versions"), taken]).toEqual([all, EVENTS]);
+    expect([await versionsIn(at.sql, "versions"), taken]).toEqual([all, EVENTS]);
   },
 );
 
@@ -109,8 +95,8 @@ test("others go on when the database refuses a document that is on its way", asy
     }),
   });
   expect(overlaps).toBeGreaterThan(3);
-  expect([await versionsIn(sql, "versions"), taken]).toEqual([everyVersion, EVENTS - 1]);
-  expect(await lettersOf(sql, "versions")).toEqual([`once ${MIDDLE} invalid-data waiting 1`]);
+  expect([await versionsIn(at.sql, "versions"), taken]).toEqual([everyVersion, EVENTS - 1]);
+  expect(await lettersOf(at.sql, "versions")).toEqual([`once ${MIDDLE} invalid-data waiting 1`]);
 });
 
 test("its key alone waits when an event fails while the step before is on its way", async () => {
@@ -120,7 +106,7 @@ test("its key alone waits when an event fails while the step before is on its wa
     },
   });
   expect(overlaps).toBeGreaterThan(3);
-  expect([await versionsIn(sql, "versions"), taken]).toEqual([everyVersion, EVENTS - 1]);
-  const [letter] = await lettersOf(sql, "versions");
+  expect([await versionsIn(at.sql, "versions"), taken]).toEqual([everyVersion, EVENTS - 1]);
+  const [letter] = await lettersOf(at.sql, "versions");
   expect(letter).toStartWith(`once ${MIDDLE} view-failed waiting `);
 });

@@ -1,7 +1,11 @@
+import { afterAll, beforeAll, beforeEach } from "bun:test";
 import type postgres from "postgres";
 
-import type { ProcessView } from "#query/health.ts";
+import { createHealth, type ProcessView } from "#query/health.ts";
 import type { HolderReport } from "#store/health.ts";
+
+import { settleMonth } from "./months.ts";
+import { closeStore, openStore, type TestStore } from "./store.ts";
 
 /** A process whose worker works. */
 export const runningProcess: ProcessView = {
@@ -9,6 +13,31 @@ export const runningProcess: ProcessView = {
   draining: false,
   worker: { state: "running", silentMs: 0, crashes: 0 },
 };
+
+/** Events of last month in the log of `useHealth`: whoever has not taken them is late. */
+export const HEAD = 10_100;
+
+/** A database of a file's own with that log, and no subscription before each test. */
+export function useHealth() {
+  let store: TestStore;
+  beforeAll(async () => {
+    store = await openStore();
+    const streams = Array.from({ length: HEAD }, (_, n) => `s-${n % 50}`);
+    await settleMonth(store.sql, { monthsAgo: 1, streams });
+  });
+  beforeEach(() => forgetSubscriptions(store.sql));
+  afterAll(() => closeStore(store));
+  return {
+    get pool() {
+      return store.pool;
+    },
+    get sql() {
+      return store.sql;
+    },
+    health: () => createHealth(store.pool, () => runningProcess, Date.now),
+    plant: (...rows: readonly SubscriptionRow[]) => plantSubscriptions(store.sql, ...rows),
+  };
+}
 
 /** A partition of a subscription as the database would have it; well, at 0, where nothing is said. */
 export type SubscriptionRow = {

@@ -90,3 +90,12 @@ export const aLetter = (position: number, given: Partial<DeadLetter> = {}): Dead
   dueInMs: null,
   ...given,
 });
+
+/** Ten events, and a view of things that has put some of them aside. */
+export async function takeThings(pool: Pool, letters: readonly DeadLetter[]): Promise<void> {
+  await appendThings(pool, 10);
+  await makeView(pool, "things");
+  const [lease] = await holdView(pool, "things");
+  if (lease === undefined) throw new Error("nothing is held");
+  await takeTo(pool, lease, { to: 10, letters });
+}

@@ -1,12 +1,9 @@
 import { createApp } from "#http/app.ts";
-import type { AppDependencies } from "#http/dependencies.ts";
 import type { LogFields } from "#kernel/log.ts";
 import { createOperations } from "#query/operations.ts";
 import type { Pool } from "#store/pool.ts";
 
-const never = (): never => {
-  throw new Error("this is no operation");
-};
+import { bareDependencies } from "./bare-app.ts";
 
 /**
  * The app with what operators need of it and nothing else, on the caller's database. Its tokens are
@@ -14,32 +11,20 @@ const never = (): never => {
  */
 export function operatedApp(pool: Pool) {
   const lines: LogFields[] = [];
-  const dependencies: AppDependencies = {
-    aggregates: [],
-    handle: never,
-    reader: { byKey: never, list: never, hint: never },
-    streams: { events: never, state: never },
-    logReader: { page: never, follow: never, growth: never, hint: never },
+  const silent = (): void => undefined;
+  const dependencies = bareDependencies({
     operations: createOperations(pool),
-    proofs: { read: never },
     authenticate: (token) =>
       Promise.resolve({ id: `key:${token}`, scopes: [token.replace("~", ":")] }),
-    health: never,
-    readiness: never,
-    liveness: never,
-    metrics: never,
-    draining: new AbortController().signal,
-    idleLimit: never,
-    traced: (_, work) => work(),
-    traceparent: () => undefined,
-    clock: () => 0,
     log: {
-      debug: () => undefined,
+      debug: silent,
       info: (fields, message) => void (message === "operation" && lines.push(fields)),
-      warn: () => undefined,
-      error: never,
+      warn: silent,
+      error: (_, message) => {
+        throw new Error(message);
+      },
     },
-  };
+  });
   const app = createApp(dependencies);
   /** The status and the body of the answer; a problem without its texts. */
   const ask = async (path: string, init: RequestInit = {}, token = "admin") => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
-import { aLetter, appendThings, holdView, makeView, takeTo } from "#test/support/held-views.ts";
+import { aLetter, takeThings } from "#test/support/held-views.ts";
 import { operatedApp } from "#test/support/operated.ts";
 import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
 
@@ -20,11 +20,7 @@ let app: ReturnType<typeof operatedApp>;
 beforeAll(async () => {
   store = await openStore();
   app = operatedApp(store.pool);
-  await appendThings(store.pool, 10);
-  await makeView(store.pool, "things");
-  const [lease] = await holdView(store.pool, "things");
-  if (lease === undefined) throw new Error("nothing is held");
-  await takeTo(store.pool, lease, { to: 10, letters });
+  await takeThings(store.pool, letters);
 });
 afterAll(() => closeStore(store));
 

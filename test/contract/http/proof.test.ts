@@ -1,46 +1,25 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { createApp } from "#http/app.ts";
-import type { AppDependencies } from "#http/dependencies.ts";
-import { createOperations } from "#query/operations.ts";
 import { createProofReader } from "#query/proof.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
+import { bareDependencies } from "#test/support/bare-app.ts";
 import { audit, declare, moveByHand, pass } from "#test/support/proofs.ts";
 import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
 
 let store: TestStore;
 let app: ReturnType<typeof createApp>;
 
-const never = (): never => {
-  throw new Error("nothing but proofs is asked for");
-};
-const silent = (): void => undefined;
-
-/** The edge with nothing behind it but proofs; the bearer token is the scope, with a dot for the colon. */
-const dependencies = (): AppDependencies => ({
-  aggregates: [],
-  handle: never,
-  reader: { byKey: never, list: never, hint: never },
-  operations: createOperations(store.pool),
-  streams: { events: never, state: never },
-  logReader: { page: never, follow: never, growth: never, hint: never },
-  proofs: createProofReader(store.pool),
-  authenticate: (scope) => Promise.resolve({ id: "key:test", scopes: [scope.replace(".", ":")] }),
-  health: never,
-  readiness: never,
-  liveness: never,
-  metrics: never,
-  draining: new AbortController().signal,
-  idleLimit: never,
-  traced: (_, work) => work(),
-  traceparent: () => undefined,
-  clock: () => 0,
-  log: { debug: silent, info: silent, warn: silent, error: silent },
-});
-
 beforeAll(async () => {
   store = await openStore();
-  app = createApp(dependencies());
+  app = createApp(
+    bareDependencies({
+      proofs: createProofReader(store.pool),
+      // The bearer token is the scope, with a dot for the colon.
+      authenticate: (scope) =>
+        Promise.resolve({ id: "key:test", scopes: [scope.replace(".", ":")] }),
+    }),
+  );
   await appendAll(store.pool, appendTo("a", 0, 6));
 });
 afterAll(async () => {
