@@ -17,10 +17,11 @@
  * What it does not do: it does not tell how far it is; health reads that from the database.
  */
 import { sleep, type Clock } from "#kernel/clock.ts";
-import { isCode, VarveError } from "#kernel/errors.ts";
+import { VarveError } from "#kernel/errors.ts";
 import type { EventTypes } from "#domain/upcast.ts";
 import { limits } from "#kernel/limits.ts";
 import type { Logger } from "#kernel/log.ts";
+import { readHead } from "#store/events.ts";
 import { acquireLeases, type Lease, releaseLease, releaseLeases } from "#store/leases.ts";
 import type { Pool } from "#store/pool.ts";
 import { createTurns } from "#store/turns.ts";
@@ -34,6 +35,7 @@ import { createPassing } from "./passing.ts";
 import { createReader } from "./reader.ts";
 import { type Runner, startRunner } from "./runner.ts";
 import type { Subscription } from "./subscriptions.ts";
+import { createTeller } from "./telling.ts";
 
 export type LoopOptions = {
   readonly pool: Pool;
@@ -68,33 +70,6 @@ export type Loop = {
 const STOP_SHARE = 0.8;
 
 const nameOf = ({ subscription, partition }: Lease): string => `${subscription} ${partition}`;
-
-/** What brings a month back that is wanted. */
-const remedyOf = (error: unknown): { readonly restore?: string } =>
-  isCode(error, "partition-archived")
-    ? { restore: `varve partitions restore ${String(error.context["partition"])}` }
-    : {};
-
-/** An outage is over, and news again, when a subscription has not met it for so long. */
-const OUTAGE_MS = 2 * limits.backoffMsMax;
-
-/** How failures are told: hooks hear of each attempt, the log of each failure once. */
-function createTeller({ log, clock, onFailure }: LoopOptions) {
-  const lastMetAtMs = new Map<string, number>();
-  return (failure: Failure, error: unknown): void => {
-    onFailure(failure);
-    const { subscription, partition, code, category, outcome } = failure;
-    const isOutage = outcome === "paused" && category === "infrastructure";
-    // What lasts is met again and again.
-    const lasts = isOutage || outcome === "stopped";
-    const name = `${subscription} ${partition} ${code}`;
-    const isKnown = lasts && clock() - (lastMetAtMs.get(name) ?? -OUTAGE_MS) < OUTAGE_MS;
-    if (lasts) lastMetAtMs.set(name, clock());
-    if (isKnown) return;
-    const told = { ...failure, error, ...remedyOf(error) };
-    log[isOutage ? "warn" : "error"](told, "a subscription has failed");
-  };
-}
 
 /** What all runners of a process share, and the way to start one; undefined for nothing of its own. */
 function createStarting(options: LoopOptions) {
@@ -266,9 +241,20 @@ export function createLoop(options: LoopOptions): Loop {
   let catchUpUntilMs = 0;
   let stopUntilMs = 0;
 
+  /** The end of the log now; as far as the process knows it where the database does not say. */
+  const head = async (): Promise<number> => {
+    try {
+      return await readHead(pool, Math.max(1, catchUpUntilMs - clock()));
+    } catch (error) {
+      if (error instanceof VarveError) return runners.reader.head();
+      throw error;
+    }
+  };
+
   /** What was appended last is still to be read; what fails now is for the next owner. */
   const catchUp = async (): Promise<void> => {
-    const isBehind = (): boolean => runners.list().some((runner) => runner.mayCatchUp());
+    const end = await head();
+    const isBehind = (): boolean => runners.list().some((runner) => runner.mayCatchUp(end));
     while (clock() < catchUpUntilMs && isBehind()) await sleep(limits.pollMsMin);
   };
 

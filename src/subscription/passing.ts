@@ -1,6 +1,6 @@
 import { sleep } from "#kernel/clock.ts";
 import { VarveError } from "#kernel/errors.ts";
-import { advanceCheckpoints } from "#store/checkpoints.ts";
+import { advanceCheckpoint, advanceCheckpoints } from "#store/checkpoints.ts";
 import type { Step } from "#store/checkpoints.ts";
 import type { Pool } from "#store/pool.ts";
 
@@ -10,6 +10,8 @@ import type { Cursor } from "./cursor.ts";
 export type Passing = {
   /** Throws what the move before has met, once: it is safe to ask again. */
   readonly move: (cursor: Cursor, to: number) => void;
+  /** Moves it at once as far as it is to be moved, if it is. Throws what that meets. */
+  readonly finish: (cursor: Cursor) => Promise<void>;
   /** Until nothing is left to move, or a move has failed. */
   readonly settle: () => Promise<void>;
 };
@@ -28,6 +30,8 @@ const lockedError = ({ subscription, partition }: Step): VarveError =>
     subscription,
     partition,
   });
+
+const stepTo = (toPosition: number) => ({ toPosition, taken: [], letters: [], settled: [] });
 
 /** One statement for all; each hears what came of its own. */
 async function send(pool: Pool, waiting: readonly Waiting[]): Promise<void> {
@@ -58,8 +62,7 @@ export function createPassing(pool: Pool): Passing {
     const writes = due.flatMap(([cursor, to]) => {
       targets.delete(cursor);
       if (cursor.signal.aborted || to <= cursor.stored()) return [];
-      const step = { toPosition: to, taken: [], letters: [], settled: [] };
-      const write = cursor.write(step, (whole) => {
+      const write = cursor.write(stepTo(to), (whole) => {
         const { promise, resolve, reject } = Promise.withResolvers<boolean>();
         waiting.push({ step: whole, answer: resolve, refuse: reject });
         return promise;
@@ -98,6 +101,13 @@ export function createPassing(pool: Pool): Passing {
       if (failure !== undefined) throw failure;
       targets.set(cursor, to);
       running ??= run();
+    },
+    finish: async (cursor) => {
+      const to = targets.get(cursor) ?? 0;
+      targets.delete(cursor);
+      if (to > cursor.stored()) {
+        await cursor.write(stepTo(to), (step) => advanceCheckpoint(pool, step));
+      }
     },
     settle: async () => running,
   };

@@ -26,8 +26,8 @@ export type Runner = {
   /** Reads nothing more, brings what is in hand into effect, and ends. */
   readonly stop: () => void;
   readonly isStopping: () => boolean;
-  /** Whether it is well and has not come to the head of the log as this process knows it. */
-  readonly mayCatchUp: () => boolean;
+  /** Whether it is well and has not come to that position, or holds what is not in effect. */
+  readonly mayCatchUp: (position: number) => boolean;
   readonly report: () => SubscriptionReport;
 };
 
@@ -142,6 +142,7 @@ async function run(stepping: Stepping): Promise<void> {
   if (cursor.signal.aborted) return;
   try {
     await work.finish();
+    await context.passing.finish(cursor);
   } catch (error) {
     failed(error, context);
   }
@@ -188,10 +189,10 @@ export function startRunner({ context, filter, reader, makeWork }: RunnerOptions
       nudge();
     },
     isStopping: () => place.stopping,
-    mayCatchUp: () =>
+    mayCatchUp: (position) =>
       !cursor.lease().paused &&
       condition.failures() === 0 &&
-      (place.position < reader.head() || work.inFlight() > 0),
+      (place.position < position || work.inFlight() > 0),
     report: () => {
       const { subscription: name, partition, epoch } = cursor;
       const report = condition.report();

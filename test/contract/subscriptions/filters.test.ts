@@ -87,4 +87,21 @@ describe("what a subscription wants", () => {
     await reached(at, ["calls"], 400);
     expect([narrow.positions(), wide.positions()]).toEqual([[], [300, 400]]);
   });
+
+  test("what nobody wants is passed at once when it is told to stop", async () => {
+    const view = listingView("lists");
+    const { reactor } = recordingReactor("calls");
+    await ensureSubscriptions(at.pool, { views: [view], reactors: [reactor] });
+    const loop = at.start({ views: [view], reactors: [reactor], eventTypes });
+    await until("both are held", () => loop.report().length === 2);
+    const unwanted = { ...anEvent(), type: "Passed" };
+    const append = { aggregateType: "Thing", aggregateId: "a", expectedVersion: 0 };
+    await appendBatch(at.pool, JSON.stringify([{ ...append, events: [unwanted] }]));
+    loop.wake();
+    await loop.stop();
+    expect([await checkpointsOf(at, "lists"), await checkpointsOf(at, "calls")]).toEqual([
+      [1],
+      [1],
+    ]);
+  });
 });
