@@ -22,6 +22,8 @@ create or replace function varve.advance_checkpoint(
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '2s'
+-- As in find_active_keys.
+set enable_seqscan = off
 as $$
 declare
   proven record;
@@ -58,11 +60,12 @@ begin
         select distinct l.position from jsonb_to_recordset(letters) l (position bigint)
           where l.position > greatest(from_position, proven.proof_from)
       ) a
-      where exists (
+      cross join lateral (
         select from varve.dead_letters d
           where d.subscription = subscription_name and d.partition = partition_number
             and d.position = a.position and d.state <> 'resolved'
-      );
+          limit 1
+      ) standing;
   end if;
   update varve.checkpoints c
     set position = to_position, proof_position = to_position,

@@ -100,12 +100,18 @@ begin
 
   -- 2. Lock the streams that exist, in sorted order: two batches never wait for each other.
   actual := array_fill(0::bigint, array[cardinality(types)]);
+  -- Each is looked up by itself: joined, all streams there are would be read in their order, for
+  -- as long as the plan is of a time when they were few.
   for stream in
     select i.n, s.version
-      from unnest(types, ids) with ordinality i (type, id, n)
-      join varve.streams s on s.aggregate_type = i.type and s.aggregate_id = i.id
-      order by i.type, i.id
-      for update of s
+      from (
+        select * from unnest(types, ids) with ordinality u (type, id, n) order by u.type, u.id
+      ) i
+      cross join lateral (
+        select k.version from varve.streams k
+          where k.aggregate_type = i.type and k.aggregate_id = i.id
+          for update
+      ) s
   loop
     actual[stream.n] := stream.version;
   end loop;
@@ -210,10 +216,14 @@ begin
         and k.key = i.item->'idempotency'->>'key';
   end if;
 
-  -- 6. Set the versions of the streams that existed. A clock that was set back moves none of them.
-  update varve.streams s set version = s.version + i.count, last_at = greatest(s.last_at, at)
-    from unnest(types, ids, counts, actual, won) i (type, id, count, actual, won)
-    where i.won and i.actual > 0 and s.aggregate_type = i.type and s.aggregate_id = i.id;
+  -- 6. Set the versions of the streams that existed: all of them are there, and found as in 2.
+  --   A clock that was set back moves none of them.
+  insert into varve.streams as s (aggregate_type, aggregate_id, version, first_at, last_at)
+    select i.type, i.id, i.count, at, at
+      from unnest(types, ids, counts, actual, won) i (type, id, count, actual, won)
+      where i.won and i.actual > 0
+    on conflict (aggregate_type, aggregate_id) do update
+      set version = s.version + excluded.version, last_at = greatest(s.last_at, excluded.last_at);
 
   if true = any (won) then
     -- 7. Number under the log lock. Each statement below sees what the last holder committed.

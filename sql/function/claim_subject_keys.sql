@@ -23,13 +23,11 @@ begin
     on conflict (tenant, subject_hash) where status = 'active' do nothing;
   return query
     select k.key_id, k.subject_hash, k.wrapped, k.kek_id, k.status
-      from jsonb_to_recordset(new_keys) n (tenant text, "subjectHash" text)
-      join varve.subject_keys k on k.tenant = n.tenant
-        and k.subject_hash = decode(n."subjectHash", 'hex') and k.status = 'active'
-      where not exists (
-        select from varve.subject_fences f
-          where f.tenant = k.tenant and f.subject_hash = k.subject_hash
-            and f.incarnation = k.incarnation
-      );
+      from (
+        select n.tenant, array_agg(decode(n."subjectHash", 'hex')) as hashes
+          from jsonb_to_recordset(new_keys) n (tenant text, "subjectHash" text)
+          group by n.tenant
+      ) n
+      cross join lateral varve.find_active_keys(n.tenant, n.hashes) k;
 end
 $$;

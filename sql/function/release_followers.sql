@@ -8,6 +8,8 @@ create or replace function varve.release_followers(
 ) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+-- As in find_active_keys.
+set enable_seqscan = off
 as $$
 declare
   follower record;

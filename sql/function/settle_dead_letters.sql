@@ -9,36 +9,43 @@ create or replace function varve.settle_dead_letters(subscription_name text, set
 returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+-- As in find_active_keys.
+set enable_seqscan = off
 as $$
 declare
-  found_letters integer;
   one record;
 begin
-  select count(*) into found_letters from (
-    select from varve.dead_letters d
-      join jsonb_to_recordset(settled) s (id bigint) on s.id = d.id
-      where d.subscription = subscription_name and d.state = 'waiting'
-      order by d.id
-      for update of d
-  ) locked;
-  if found_letters <> jsonb_array_length(settled) then
-    return false;
-  end if;
-  update varve.dead_letters d
-    set state = case when s.resolved then 'resolved' else d.state end,
-      settled_at = case when s.resolved then clock_timestamp() end,
-      attempts = d.attempts + case when s."errorCode" = 'behind-dead-letter' then 0 else 1 end,
-      error_code = case when s.resolved then d.error_code else s."errorCode" end,
-      failed_at = case when s.resolved then d.failed_at else clock_timestamp() end,
-      due_at = clock_timestamp() + make_interval(secs => s."dueInMs" / 1000.0)
-    from jsonb_to_recordset(settled)
+  -- One by one, by their ids: joined, every letter there is would be read.
+  for one in
+    select s.id from jsonb_to_recordset(settled) s (id bigint) order by s.id
+  loop
+    perform from varve.dead_letters d
+      where d.id = one.id and d.subscription = subscription_name and d.state = 'waiting'
+      for update;
+    if not found then
+      return false;
+    end if;
+  end loop;
+  for one in
+    select * from jsonb_to_recordset(settled)
       s (id bigint, resolved boolean, "errorCode" text, "dueInMs" double precision)
-    where d.id = s.id;
+  loop
+    update varve.dead_letters d
+      set state = case when one.resolved then 'resolved' else d.state end,
+        settled_at = case when one.resolved then clock_timestamp() end,
+        attempts = d.attempts + case when one."errorCode" = 'behind-dead-letter' then 0 else 1 end,
+        error_code = case when one.resolved then d.error_code else one."errorCode" end,
+        failed_at = case when one.resolved then d.failed_at else clock_timestamp() end,
+        due_at = clock_timestamp() + make_interval(secs => one."dueInMs" / 1000.0)
+      where d.id = one.id;
+  end loop;
   for one in
     select d.kind, d.key, max(d.position) as position,
         min(d.position) filter (where d.state <> 'resolved') as failed_position
-      from varve.dead_letters d
-      join jsonb_to_recordset(settled) s (id bigint) on s.id = d.id
+      from jsonb_to_recordset(settled) s (id bigint)
+      cross join lateral (
+        select l.* from varve.dead_letters l where l.id = s.id limit 1
+      ) d
       group by 1, 2
   loop
     if one.failed_position is null then

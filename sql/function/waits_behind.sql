@@ -10,6 +10,8 @@ create or replace function varve.waits_behind(
 ) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+-- As in find_active_keys.
+set enable_seqscan = off
 as $$
 begin
   perform from varve.dead_letters d

@@ -4,7 +4,7 @@
 --     where nothing was changed); no row for a new key
 -- Index: idempotency_pkey, then those of read_stream. Locks: none. Idempotent: reads only.
 select i.fingerprint, i.to_version as version, answer.position, answer.events
-  from varve.idempotency i
+  from varve.find_idempotency($1, $2) i
   -- Where nothing was changed, the event before still tells the position.
   cross join lateral (
     select coalesce(max(e.position), 0) as position,
@@ -17,5 +17,4 @@ select i.fingerprint, i.to_version as version, answer.position, answer.events
         -- Events are stored with their key, and a clock that is set back moves them by less.
         since => case when i.to_version >= i.from_version then i.created_at - interval '1 day' end
       ) e
-  ) answer
-  where i.principal = $1 and i.key = $2;
+  ) answer;

@@ -7,16 +7,13 @@
 --     wait; one row
 -- Index: the view's primary key, dead_letters_queue. Locks: none. Idempotent: reads only.
 select d.documents, coalesce((
-    select jsonb_agg(w) from (
-      select l.key, min(l.position) as position from varve.dead_letters l
-        where l.subscription = $1 and l.kind = 'document' and l.state = 'waiting'
-          and l.key = any (array(select jsonb_array_elements_text($3::text::jsonb)))
-        group by l.key
+    select jsonb_agg(w) from varve.waiting_keys(
+      $1, 'document', array(select jsonb_array_elements_text($3::text::jsonb))
     ) w
   ), '[]') as keys, coalesce((
-    select jsonb_agg(distinct l.key) from varve.dead_letters l
-      where l.subscription = $1 and l.kind = 'stream' and l.state = 'waiting'
-        and l.key = any (array(select jsonb_array_elements_text($4::text::jsonb)))
+    select jsonb_agg(w.key) from varve.waiting_keys(
+      $1, 'stream', array(select jsonb_array_elements_text($4::text::jsonb))
+    ) w
   ), '[]') as streams
   from varve.read_kept_documents(
     $1, array(select jsonb_array_elements_text($2::text::jsonb))

@@ -40,6 +40,9 @@ import exchangePartitions from "#sql/function/exchange_partitions.sql" with { ty
 import expireIdempotency from "#sql/function/expire_idempotency.sql" with { type: "text" };
 import explainMismatch from "#sql/function/explain_mismatch.sql" with { type: "text" };
 import faultReport from "#sql/function/fault_report.sql" with { type: "text" };
+import findActiveKeys from "#sql/function/find_active_keys.sql" with { type: "text" };
+import findIdempotency from "#sql/function/find_idempotency.sql" with { type: "text" };
+import findKeys from "#sql/function/find_keys.sql" with { type: "text" };
 import findSnapshot from "#sql/function/find_snapshot.sql" with { type: "text" };
 import finishArchive from "#sql/function/finish_archive.sql" with { type: "text" };
 import forgetSubscription from "#sql/function/forget_subscription.sql" with { type: "text" };
@@ -84,6 +87,7 @@ import settleDeadLetters from "#sql/function/settle_dead_letters.sql" with { typ
 import streamPartition from "#sql/function/stream_partition.sql" with { type: "text" };
 import swapView from "#sql/function/swap_view.sql" with { type: "text" };
 import viewEpoch from "#sql/function/view_epoch.sql" with { type: "text" };
+import waitingKeys from "#sql/function/waiting_keys.sql" with { type: "text" };
 import waitsBehind from "#sql/function/waits_behind.sql" with { type: "text" };
 import wantPartitions from "#sql/function/want_partitions.sql" with { type: "text" };
 
@@ -136,6 +140,9 @@ export const functions: readonly SqlFile[] = [
   { name: "expire_idempotency", text: expireIdempotency },
   { name: "explain_mismatch", text: explainMismatch },
   { name: "fault_report", text: faultReport },
+  { name: "find_active_keys", text: findActiveKeys },
+  { name: "find_idempotency", text: findIdempotency },
+  { name: "find_keys", text: findKeys },
   { name: "find_snapshot", text: findSnapshot },
   { name: "finish_archive", text: finishArchive },
   { name: "forget_subscription", text: forgetSubscription },
@@ -180,6 +187,7 @@ export const functions: readonly SqlFile[] = [
   { name: "stream_partition", text: streamPartition },
   { name: "swap_view", text: swapView },
   { name: "view_epoch", text: viewEpoch },
+  { name: "waiting_keys", text: waitingKeys },
   { name: "waits_behind", text: waitsBehind },
   { name: "want_partitions", text: wantPartitions },
 ];

@@ -190,7 +190,10 @@ test("role of the service reads every table and writes none when it tries", asyn
     ]);
   }
   const expected = tables.map(({ name }) => [name, "done", DENIED, DENIED, DENIED, DENIED]);
-  // TRUNCATE of a view is refused for what it is, before anybody's rights are looked at.
+  // What a view cannot do is refused for that, before anybody's rights are looked at: TRUNCATE of
+  // any, and writing at all where its rows come from several tables.
+  const outbox = expected.find(([name]) => name === "varve.outbox");
+  outbox?.splice(2, 4, "55000", "55000", "55000", "42809");
   const views = new Set(allViews.map((view) => `varve_views.${view.name}`));
   for (const row of expected) if (views.has(row[0] ?? "")) row[5] = "42809";
   expect(ends).toEqual(expected);
