@@ -45,7 +45,9 @@ begin
   perform varve.declare_subscription(
     new_subscription, 'view', partition_count, event_types, aggregate_types, start_position
   );
-  update varve.checkpoints c set epoch = past where c.subscription = new_subscription;
+  -- Whoever held the one of this name before may be at the same position.
+  update varve.checkpoints c set epoch = past + 1
+    where c.subscription = new_subscription and past > 0;
   return new_table;
 end
 $$;

@@ -142,8 +142,8 @@ create table varve.suspects (
 create index dead_letters_open on varve.dead_letters (subscription, partition, position)
   where state <> 'resolved';
 
--- What reactors and publications still owe: the events that they want and have not passed, and those
--- that were put aside and wait. Nothing is written twice for it: an append makes the row, and the
+-- What reactors and publications are not known to have done: the events that they want and have not
+-- passed, and those that were put aside and wait. Nothing is written twice for it: an append makes the row, and the
 -- statement that moves the checkpoint takes it away. Ask it for one subscription at a time; what is
 -- far behind has as many rows as the log has left.
 create view varve.outbox as

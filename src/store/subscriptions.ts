@@ -73,7 +73,10 @@ export async function resetSubscription(
   return row?.outcome ?? "unknown";
 }
 
-/** Begins to build the view's documents beside those that serve. Undefined where there is no view. */
+/**
+ * Begins to build the view's documents beside those that serve; what is being built goes on, or begins
+ * again where another number of partitions is asked for. Undefined where there is no view.
+ */
 export async function rebuildView(
   pool: Pool,
   view: string,

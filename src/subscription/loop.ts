@@ -241,21 +241,22 @@ export function createLoop(options: LoopOptions): Loop {
   let catchUpUntilMs = 0;
   let stopUntilMs = 0;
 
-  /** The end of the log now; as far as the process knows it where the database does not say. */
-  const head = async (): Promise<number> => {
-    try {
-      return await readHead(pool, Math.max(1, catchUpUntilMs - clock()));
-    } catch (error) {
-      if (error instanceof VarveError) return runners.reader.head();
+  /** The end of the log now; as far as the process knows it where the database does not say in time. */
+  const headWithin = async (waitMs: number): Promise<number> => {
+    const known = runners.reader.head();
+    const found = readHead(pool, waitMs).catch((error: unknown) => {
+      if (error instanceof VarveError) return known;
       throw error;
-    }
+    });
+    return Promise.race([found, sleep(waitMs).then(() => known)]);
   };
 
   /** What was appended last is still to be read; what fails now is for the next owner. */
   const catchUp = async (): Promise<void> => {
-    const end = await head();
-    const isBehind = (): boolean => runners.list().some((runner) => runner.mayCatchUp(end));
-    while (clock() < catchUpUntilMs && isBehind()) await sleep(limits.pollMsMin);
+    const mayAny = (to: number): boolean => runners.list().some((one) => one.mayCatchUp(to));
+    if (!mayAny(Number.POSITIVE_INFINITY)) return;
+    const end = await headWithin(Math.max(1, catchUpUntilMs - clock()));
+    while (clock() < catchUpUntilMs && mayAny(end)) await sleep(limits.pollMsMin);
   };
 
   return {

@@ -8,7 +8,7 @@ import type { Cursor } from "./cursor.ts";
 
 /** Moves checkpoints past events that nobody wants: all that are to move, in one statement. */
 export type Passing = {
-  /** Throws what the move before has met, once: it is safe to ask again. */
+  /** It is tried, also where it throws what the move before has met, once. */
   readonly move: (cursor: Cursor, to: number) => void;
   /** Moves it at once as far as it is to be moved, if it is. Throws what that meets. */
   readonly finish: (cursor: Cursor) => Promise<void>;
@@ -98,9 +98,9 @@ export function createPassing(pool: Pool): Passing {
     move: (cursor, to) => {
       const failure = failures.get(cursor);
       failures.delete(cursor);
-      if (failure !== undefined) throw failure;
       targets.set(cursor, to);
       running ??= run();
+      if (failure !== undefined) throw failure;
     },
     finish: async (cursor) => {
       const to = targets.get(cursor) ?? 0;

@@ -3,7 +3,7 @@
  *
  * It ends when its lease is lost, when it is told to stop, or by a defect. What it was doing is then
  * either in effect, with its checkpoint, or not at all (a view), or done and to be done again (a
- * reactor).
+ * reactor); where the lease was lost a statement may still be on its way, which the epoch refuses.
  */
 import { sleep } from "#kernel/clock.ts";
 import { Defect, isCode, VarveError } from "#kernel/errors.ts";
@@ -140,11 +140,12 @@ async function run(stepping: Stepping): Promise<void> {
     }
   }
   if (cursor.signal.aborted) return;
-  try {
-    await work.finish();
-    await context.passing.finish(cursor);
-  } catch (error) {
-    failed(error, context);
+  for (const finish of [work.finish, () => context.passing.finish(cursor)]) {
+    try {
+      await finish();
+    } catch (error) {
+      failed(error, context);
+    }
   }
 }
 

@@ -2,9 +2,13 @@
  * One step ahead: while what a page made of a view's documents is being written, the next page is
  * folded over it. Whatever fails is left to be done again, one after the other, from where the
  * checkpoint then is.
+ *
+ * What it relies on: each step moves the checkpoint, so that one which was folded over a step that
+ * did not take effect is refused; a dead letter is tried again only once nothing is on its way; and
+ * `invalid-data` is never the answer to what may have been committed.
  */
 import type { View } from "#domain/decider.ts";
-import { isCode } from "#kernel/errors.ts";
+import { isCode, VarveError } from "#kernel/errors.ts";
 import type { DocumentChange } from "#store/documents.ts";
 
 import type { Folded } from "./fold.ts";
@@ -25,6 +29,8 @@ export type Ahead = {
   readonly toPosition: () => number | undefined;
   /** Until nothing is on its way. Throws once what the last step that was sent has met. */
   readonly settle: () => Promise<void>;
+  /** The same where there is one more try: throws nothing but a Defect. */
+  readonly end: () => Promise<void>;
   /**
    * Folds events, the next ones, and sends what they make up to a position; where any of them failed
    * or waits, until it is in effect. False where they are to be done again. Throws as `settle` and
@@ -66,16 +72,36 @@ export function createAhead(context: WorkContext, view: View): Ahead {
     }
   };
 
+  /** Whether what was sent took effect, once that is known. */
+  const took = async (): Promise<boolean> => {
+    const to = sent?.toPosition ?? 0;
+    await settle();
+    return cursor.stored() >= to;
+  };
+
+  /** Undefined where the database does not take a key of a document: its event is to be put aside. */
+  const foldSafely = async (events: readonly PageEvent[]): Promise<Folded | undefined> => {
+    try {
+      return await foldOver(context, view, events, sent?.documents);
+    } catch (error) {
+      if (isCode(error, "invalid-data")) return undefined;
+      throw error;
+    }
+  };
+
   return {
     toPosition: () => (sent?.isOver === false ? sent.toPosition : undefined),
     settle,
+    end: () =>
+      settle().catch((error: unknown) => {
+        if (!(error instanceof VarveError)) throw error;
+      }),
     send: async (events, toPosition) => {
       if (events.length === 0) return false;
-      const before = sent;
-      const folded = await foldOver(context, view, events, before?.documents);
-      await settle();
+      if (sent?.isOver === true && !(await took())) return false;
+      const folded = await foldSafely(events);
       // What it was folded over may not be there.
-      if (before !== undefined && cursor.stored() < before.toPosition) return false;
+      if (!(await took()) || folded === undefined) return false;
       start(folded, toPosition);
       if (isPlain(folded)) return true;
       await settle();

@@ -1,6 +1,7 @@
 /**
  * A view's work: pages are folded in memory, and each touched document is written once, together
- * with checkpoint, proof and dead letters, in one statement that the epoch of the lease guards.
+ * with checkpoint, proof and dead letters, in one statement that the epoch of the lease guards. One
+ * such statement may be on its way while the next page is folded.
  */
 import type { View } from "#domain/decider.ts";
 import type { DueLetter } from "#store/dead-letters.ts";
@@ -76,6 +77,9 @@ export function createViewWork(
       await ahead.settle();
       return retryLetters(context, { view, toPage });
     },
-    finish: flush,
+    finish: async () => {
+      await ahead.end();
+      await flush();
+    },
   };
 }

@@ -209,7 +209,7 @@ test("rebuild says what became of it when it is swapped or dropped meanwhile", a
   await rebuildView(store.pool, "gone", null);
   await store.sql`select varve.swap_view('serving')`;
   expect([(await dropped.exited).code, (await swapped.exited).code]).toEqual([1, 0]);
-  expect(dropped.stderr()).toContain("somebody dropped it");
+  expect(dropped.stderr()).toContain("it was dropped");
   expect(swapped.stdout()).toBe("serving serves it already\n");
 }, 30_000);
 

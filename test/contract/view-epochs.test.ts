@@ -84,3 +84,14 @@ test("holder of the version before writes nothing when a later one has taken its
   expect(await swapView(store.pool, "twice")).toBe("done");
   expect(epochOf(await take("twice"), "twice:previous")).toBeGreaterThan(before);
 });
+
+test("holder of a building writes nothing when it begins again in other partitions", async () => {
+  await declare("divided");
+  await rebuildView(store.pool, "divided", 4);
+  const before = epochOf(await take("divided"), "divided:building");
+  expect(before).toBeGreaterThan(0);
+  await rebuildView(store.pool, "divided", 1);
+  // Nobody has taken the new one yet, and it is where the one before was.
+  expect(await advanceCheckpoint(store.pool, step("divided:building", before))).toBe(false);
+  expect(epochOf(await take("divided"), "divided:building")).toBeGreaterThan(before);
+});

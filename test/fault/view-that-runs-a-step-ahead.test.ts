@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
 
 import type { View } from "#domain/decider.ts";
+import { VarveError } from "#kernel/errors.ts";
 import type { Pool } from "#store/pool.ts";
+import type { Failure } from "#subscription/failure.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
 import { ensureViews } from "#test/support/loops.ts";
 import { losingPool, type Loss } from "#test/support/pools.ts";
@@ -36,6 +38,9 @@ async function follow(of: {
   readonly meet?: (position: number) => void;
   readonly changed?: (view: View) => View;
   readonly loses?: (write: number) => Loss | undefined;
+  readonly onFailure?: (failure: Failure) => void;
+  /** Nothing goes wrong: every page but the last is followed by another. */
+  readonly isPlain?: boolean;
 }) {
   let [folded, writes, overlaps] = [0, 0, 0];
   const versions = versionsView("versions", ({ position }) => {
@@ -52,7 +57,8 @@ async function follow(of: {
         const to = Number(parameters[4]);
         const isFurther = (): boolean => folded > to;
         // The last has none after it; one that is done again, after a failure, is done alone.
-        await until("the next page is folded", isFurther, 100).catch(() => undefined);
+        const waitMs = of.isPlain === true && to < EVENTS ? 5_000 : 100;
+        await until("the next page is folded", isFurther, waitMs).catch(() => undefined);
         if (isFurther()) overlaps += 1;
       }
       return at.pool.query(statement, parameters, ...rest);
@@ -63,14 +69,19 @@ async function follow(of: {
     writes += 1;
     return of.loses?.(writes);
   });
-  at.start({ pool: losing, views: [view], batchSize: BATCH });
-  await reached(at.sql, "versions", EVENTS);
+  at.start({
+    pool: losing,
+    views: [view],
+    batchSize: BATCH,
+    ...(of.onFailure && { onFailure: of.onFailure }),
+  });
+  await reached(at.sql, "versions", EVENTS, 20_000);
   const [proof] = await at.sql`select taken_count::int as taken from varve.checkpoints`;
   return { overlaps, taken: proof?.["taken"] as number };
 }
 
 test("documents are folded over what is on its way when pages follow each other", async () => {
-  const { overlaps, taken } = await follow({});
+  const { overlaps, taken } = await follow({ isPlain: true });
   expect(overlaps).toBe(Math.ceil(EVENTS / BATCH) - 1);
   expect([await versionsIn(at.sql, "versions"), taken]).toEqual([all, EVENTS]);
 });
@@ -109,4 +120,47 @@ test("its key alone waits when an event fails while the step before is on its wa
   expect([await versionsIn(at.sql, "versions"), taken]).toEqual([everyVersion, EVENTS - 1]);
   const [letter] = await lettersOf(at.sql, "versions");
   expect(letter).toStartWith(`once ${MIDDLE} view-failed waiting `);
+});
+
+test("an event is put aside, and nothing else is told, when the database does not take its key", async () => {
+  const told: string[] = [];
+  const { taken } = await follow({
+    changed: (view) => ({
+      ...view,
+      key: (event) => (event.aggregateId === "once" ? "half \ud83d" : event.aggregateId),
+    }),
+    onFailure: ({ code, outcome }) => void told.push(`${code} ${outcome}`),
+  });
+  expect([await versionsIn(at.sql, "versions"), taken]).toEqual([everyVersion, EVENTS - 1]);
+  expect(await lettersOf(at.sql, "versions")).toEqual([
+    `Thing-once ${MIDDLE} invalid-data waiting 1`,
+  ]);
+  expect(told).toEqual(["invalid-data put-aside"]);
+});
+
+test("what is on its way takes effect when the view is told to stop, also at the second try", async () => {
+  const view = versionsView("versions");
+  await ensureViews(at.pool, [view]);
+  const sent = Promise.withResolvers<void>();
+  const told = Promise.withResolvers<void>();
+  let writes = 0;
+  const holding: Pool = {
+    ...at.pool,
+    query: async (statement, ...rest) => {
+      if (statement.name === "apply_projection" && (writes += 1) === 1) {
+        sent.resolve();
+        await told.promise;
+        throw new VarveError("database-unavailable", "the connection was lost");
+      }
+      return at.pool.query(statement, ...rest);
+    },
+  };
+  const loop = at.start({ pool: holding, views: [view] });
+  await appendAll(at.pool, appendTo("a", 0, 3));
+  loop.wake();
+  await sent.promise;
+  const stopped = loop.stop();
+  told.resolve();
+  await stopped;
+  expect(await versionsIn(at.sql, "versions")).toEqual({ a: upTo(3) });
 });

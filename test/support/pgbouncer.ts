@@ -55,25 +55,34 @@ ${options.more ?? ""}
   );
   const account = process.getuid?.() === 0 ? nobody : {};
   let [output, endings, stopping] = ["", 0, false];
-  let child: ChildProcess;
-  let ended: Promise<void>;
-  async function run(program: string): Promise<void> {
-    child = spawn(program, [ini], { ...account, cwd: "/", stdio: ["ignore", "pipe", "pipe"] });
-    child.stdout?.on("data", (chunk: Buffer) => (output += chunk.toString()));
-    child.stderr?.on("data", (chunk: Buffer) => (output += chunk.toString()));
-    ended = new Promise((resolve) => void child.on("close", () => resolve()));
-    await until("pgbouncer listens", () => {
-      if (child.exitCode !== null) throw new Error(`pgbouncer ended:\n${output}`);
-      return isOpen(port);
-    });
-    void ended.then(() => {
+  let child: ChildProcess | undefined;
+  /** Until it is stopped. Rejects where it does not start. */
+  async function keep(program: string, onListening: () => void): Promise<void> {
+    while (!stopping) {
+      const own = spawn(program, [ini], {
+        ...account,
+        cwd: "/",
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      child = own;
+      own.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+      own.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+      const ended = new Promise<void>((resolve) => void own.on("close", () => resolve()));
+      const hasEnded = (): boolean => own.exitCode !== null || own.signalCode !== null;
+      await until("pgbouncer listens", async () => hasEnded() || isOpen(port));
+      if (hasEnded() && !stopping) throw new Error(`pgbouncer does not start:\n${output}`);
+      onListening();
+      await ended;
       if (stopping) return;
       process.stderr.write(`pgbouncer ended by itself:\n${output.slice(-500)}`);
       endings += 1;
-      void run(program);
-    });
+    }
   }
-  await run(pgbouncer);
+  const listening = Promise.withResolvers<void>();
+  const kept = keep(pgbouncer, listening.resolve);
+  // Who stops it hears of it.
+  kept.catch(() => undefined);
+  await Promise.race([listening.promise, kept]);
   const url = new URL(serverUrl);
   [url.hostname, url.port] = ["127.0.0.1", String(port)];
   return {
@@ -84,8 +93,8 @@ ${options.more ?? ""}
     endings: (): number => endings,
     stop: async (): Promise<void> => {
       stopping = true;
-      child.kill("SIGKILL");
-      await ended;
+      child?.kill("SIGKILL");
+      await kept;
       rmSync(folder, { recursive: true, force: true });
     },
   };

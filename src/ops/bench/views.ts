@@ -15,8 +15,8 @@ import { declareSubscriptions, viewsOf } from "#subscription/declare.ts";
 import type { SettingDefaults } from "#subscription/settings.ts";
 import { superviseWorker } from "#subscription/supervisor.ts";
 
-/** Between looks at the checkpoints; a page of events takes as long. */
-const LOOK_AGAIN_MS = 5;
+/** Between looks at the checkpoints: of seconds, and what a look costs must not become the load. */
+const LOOK_AGAIN_MS = 25;
 /** A worker that has not moved for so long does not work. */
 const STALLED_MS = 30_000;
 const DRAIN_MS = 10_000;

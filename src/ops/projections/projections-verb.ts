@@ -30,7 +30,7 @@ const rebuildVerb = defineVerb({
   description: "Build a view's documents once more, beside those that serve, and follow it",
   args: {
     ...viewArgument,
-    partitions: { type: "string", description: "of the new ones; default: as many as serve" },
+    partitions: { type: "string", description: "of the new ones; default: as many as there are" },
     detach: { type: "boolean", description: "begin it, and leave it to the service" },
     ...patienceArgument,
   },

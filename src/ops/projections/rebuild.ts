@@ -81,7 +81,7 @@ export type RebuildOptions = {
 
 type Building = { readonly building: string; readonly item: SubscriptionItem };
 
-/** Begins it, or joins what is being built. Throws UsageError where there is no such view. */
+/** Begins it, also again in another number of partitions, or joins what is being built. Throws UsageError where there is no such view. */
 async function begin(operations: Operations, options: RebuildOptions): Promise<Building> {
   const { view, partitions } = options;
   const before = await versionsOf(operations, view);
@@ -122,7 +122,9 @@ export async function rebuild(operations: Operations, options: RebuildOptions): 
   progressLine.clear();
   const told = (text: string): void => void (json || writeLine(text));
   if (gone === "dropped") {
-    process.stderr.write(`${building} is not being built any more: somebody dropped it\n`);
+    process.stderr.write(
+      `${building} is not the same any more: it was dropped, or begun again in other partitions\n`,
+    );
     return exitCodes.faultFound;
   }
   if (end === "interrupted") {

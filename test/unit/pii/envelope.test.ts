@@ -1,12 +1,10 @@
 import { expect, test } from "bun:test";
 
 import { Defect, VarveError } from "#kernel/errors.ts";
-import { limits } from "#kernel/limits.ts";
 import { encrypt } from "#pii/aead.ts";
 import { toBase64url } from "#pii/base64.ts";
 import { concat, lp, utf8, uuidBytes } from "#pii/bytes.ts";
 import type { Bytes } from "#pii/bytes.ts";
-import { mapInChunks } from "#pii/chunks.ts";
 import { deriveDataKey } from "#pii/data-key.ts";
 import { keyIdOf, openMany, sealMany } from "#pii/envelope.ts";
 import { encodeFrame } from "#pii/frame.ts";
@@ -118,18 +116,4 @@ test("sealing is refused as a defect when the value is nothing that JSON can say
   const sealing = sealMany([{ ...place, value: undefined }]);
   const failure = await sealing.catch((error: unknown) => error);
   expect(failure).toEqual(new Defect("only a JSON value can be sealed"));
-});
-
-test("other work runs between chunks when each computes for long", async () => {
-  let ticks = 0;
-  const timer = setInterval(() => (ticks += 1), 1);
-  const computing = async (item: number): Promise<number> => {
-    const until = performance.now() + 20 / limits.cryptoChunk;
-    while (performance.now() < until);
-    return item;
-  };
-  const items = Array.from({ length: 10 * limits.cryptoChunk }, (_, index) => index);
-  expect(await mapInChunks(items, computing)).toEqual(items);
-  clearInterval(timer);
-  expect(ticks).toBeGreaterThan(0);
 });
