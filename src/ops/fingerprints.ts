@@ -8,7 +8,7 @@
  *
  * What it promises: another fingerprint for every change of code that could change documents; the
  * same one whatever becomes of comments, layout, types, local names, the order and places of
- * declarations, and of code that the view does not reach. It does not depend on the folder, the
+ * declarations, of code that the view does not reach, and of the settings by which it is run. It does not depend on the folder, the
  * platform, or whether the program runs from source or as a binary, which carries what `build.ts`
  * computed. Nothing is written.
  *

@@ -9,6 +9,7 @@ import {
   type Scope,
   scopeNames,
 } from "./scope.ts";
+import { withoutSettings } from "./settings.ts";
 import { writtenBy } from "./writes.ts";
 
 /** A name of the top level: whose code it is, and its imports. */
@@ -132,7 +133,8 @@ function scopesOf(pass: Pass, node: Node, inner: Scope | undefined) {
   return () => inner;
 }
 
-function writeNode(pass: Pass, node: Node, scope: Scope | undefined): void {
+function writeNode(pass: Pass, written: Node, scope: Scope | undefined): void {
+  const node = withoutSettings(written);
   const inner = within(pass, scopeNames(node), scope);
   noteWrites(pass, node, inner);
   const scopeFor = scopesOf(pass, node, inner);

@@ -16,7 +16,12 @@ const withUpcaster = (file: string, event: string, payload: string): readonly Ed
   ],
 ];
 
+const withSettings = (settings: string): readonly Edit[] => [
+  [`${orders}/orders-view.ts`, "byKey: true,", `byKey: true, settings: ${settings},`],
+];
+
 export const changing: readonly Case[] = [
+  ["aggregate type", withSettings(`{ aggregateTypes: ["Order"], batchSize: 9 }`), ["orders@1"]],
   [
     "a function that `project` calls",
     [[`${orders}/orders-view.ts`, `status: "delivered"`, `status: "done"`]],
@@ -152,6 +157,7 @@ export const doneLater: readonly (readonly [
 ];
 
 export const harmless: readonly Case[] = [
+  ["setting of how a view is run", withSettings("{ partitions: 3 }"), []],
   [
     "a comment",
     [[`${orders}/orders-view.ts`, "switch (event.type) {", "// Why.\n  switch (event.type) {"]],
