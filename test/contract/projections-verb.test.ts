@@ -197,6 +197,20 @@ test("rebuild gives up with 75 and says why when nobody builds for as long as it
   expect(paused?.stderr).toContain("paused:building is paused: case 7\n");
 }, 30_000);
 
+test("rebuild ends with 78 and the way out when the documents cannot be divided", async () => {
+  await makeView(store.pool, "spanning");
+  await rebuildView(store.pool, "spanning", 2);
+  await holdView(store.pool, "spanning");
+  await store.sql`
+    update varve.leases set reported_at = now(), report = jsonb_build_object(
+        'epoch', epoch, 'state', 'error', 'halted', false, 'inFlight', 0, 'eventsFailed', 0,
+        'lastError', 'configuration-invalid', 'eventsPerSecond', 0, 'errorsLastMinute', 1)
+      where subscription = 'spanning:building'`;
+  const { code, stderr } = await run("rebuild", "spanning");
+  expect(code).toBe(78);
+  expect(stderr).toContain("`projections rebuild spanning --partitions 1` begins it again\n");
+});
+
 test("rebuild says what became of it when it is swapped or dropped meanwhile", async () => {
   await makeView(store.pool, "gone");
   await makeView(store.pool, "serving");

@@ -133,18 +133,19 @@ test("doctor tells a view that nobody declares from one that nobody works for wh
     const { checks } = JSON.parse(stdout) as { checks: readonly Diagnosis[] };
     return checks.find(({ check }) => check === "workers");
   };
-  const takeAway = "finish the roll-out, or take the view away (docs/runbook.md)";
+  const takeAway =
+    "finish the roll-out, give a publication its target, or take it away (docs/runbook.md)";
   expect(await workers()).toEqual({
     check: "workers",
     status: "warn",
-    says: "this program declares no view parcels",
+    says: "this program does not run parcels",
     remedy: takeAway,
   });
   await store.sql`update varve.leases set expires_at = now() where subscription = 'orders'`;
   expect(await workers()).toEqual({
     check: "workers",
     status: "warn",
-    says: "nobody works for orders; this program declares no view parcels",
+    says: "nobody works for orders; this program does not run parcels",
     remedy: `start the service; if it runs, its log says why its worker does not; ${takeAway}`,
   });
 });

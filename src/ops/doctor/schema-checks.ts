@@ -1,4 +1,5 @@
 import { aggregates } from "#domain/registry.ts";
+import { publishedBy, reactorsOf, viewsOf } from "#subscription/declare.ts";
 import { migrationTarget } from "#ops/database.ts";
 import { keysOf } from "#ops/development-keys.ts";
 import { checkKeys } from "#ops/open-keyring.ts";
@@ -10,9 +11,15 @@ import { type Check, fail, type Finding, ok, type Patient, warn } from "./check.
 
 const gibibyte = 1024 ** 3;
 
-const declaredViews: ReadonlySet<string> = new Set(
-  aggregates.flatMap(({ views }) => views.map(({ name }) => name)),
-);
+/** What this program runs: of publications those that have a target. */
+const runBy = ({ config }: Patient): ReadonlySet<string> =>
+  new Set(
+    [
+      ...viewsOf(aggregates),
+      ...reactorsOf(aggregates),
+      ...publishedBy(aggregates, config.delivery.targets),
+    ].map(({ name }) => name),
+  );
 
 const health = ({ pool, config }: Patient) =>
   readHealth(pool, Date.now, config.database.statementTimeoutMs);
@@ -66,16 +73,18 @@ async function workers(patient: Patient): Promise<Finding> {
   const { subscriptions } = await health(patient);
   const idle = subscriptions.filter(({ leased }) => !leased).map(({ name }) => name);
   if (idle.length === 0) return ok(`${subscriptions.length} subscriptions have a worker`);
+  const known = runBy(patient);
   const found = [
     {
-      names: idle.filter((name) => declaredViews.has(name)),
+      names: idle.filter((name) => known.has(name)),
       says: "nobody works for",
       remedy: "start the service; if it runs, its log says why its worker does not",
     },
     {
-      names: idle.filter((name) => !declaredViews.has(name)),
-      says: "this program declares no view",
-      remedy: "finish the roll-out, or take the view away (docs/runbook.md)",
+      names: idle.filter((name) => !known.has(name)),
+      says: "this program does not run",
+      remedy:
+        "finish the roll-out, give a publication its target, or take it away (docs/runbook.md)",
     },
   ].filter(({ names }) => names.length > 0);
   return warn(

@@ -71,6 +71,11 @@ function standing(item: SubscriptionItem): string | undefined {
   return errors[0] === undefined ? undefined : `its holder reports ${errors[0]}`;
 }
 
+/** Its documents are of several streams each, and it is built in several partitions. */
+const isIndivisible = ({ partitions }: SubscriptionItem): boolean =>
+  partitions.length > 1 &&
+  partitions.some(({ report }) => report?.lastError === "configuration-invalid");
+
 export type RebuildOptions = {
   readonly view: string;
   readonly partitions: number | null;
@@ -104,11 +109,15 @@ export async function rebuild(operations: Operations, options: RebuildOptions): 
     return exitCodes.done;
   }
   const [measure, say, sayStill] = [createProgress(), sayNowAndThen(), sayIfItLasts()];
-  let gone: "swapped" | "dropped" | undefined;
+  let gone: "swapped" | "dropped" | "indivisible" | undefined;
   const look = async () => {
     const { head, serving, building: now } = await versionsOf(operations, view);
     if (now?.madeAt !== item.madeAt) {
       gone = serving.madeAt === item.madeAt ? "swapped" : "dropped";
+      return { done: true, mark: "" };
+    }
+    if (isIndivisible(now ?? item)) {
+      gone = "indivisible";
       return { done: true, mark: "" };
     }
     const progress = measure(now ?? item, head);
@@ -126,6 +135,13 @@ export async function rebuild(operations: Operations, options: RebuildOptions): 
       `${building} is not the same any more: it was dropped, or begun again in other partitions\n`,
     );
     return exitCodes.faultFound;
+  }
+  if (gone === "indivisible") {
+    process.stderr.write(
+      `${building} cannot be divided, since its documents are of several streams each: ` +
+        `\`projections rebuild ${view} --partitions 1\` begins it again\n`,
+    );
+    return exitCodes.configuration;
   }
   if (end === "interrupted") {
     process.stderr.write("interrupted: the service goes on; the same call follows it again\n");
