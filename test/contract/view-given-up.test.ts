@@ -1,4 +1,4 @@
-// The runbook's way to take a view away, run as it stands there.
+// The runbook's ways to take a view or a reactor away, run as they stand there.
 import { readFileSync } from "node:fs";
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
@@ -7,6 +7,7 @@ import { uuidv7 } from "#kernel/ids.ts";
 import { createHealth } from "#query/health.ts";
 import { applyProjection, changeText, recordCrash } from "#store/checkpoints.ts";
 import { ensureView } from "#store/documents.ts";
+import { declareReactor } from "#store/subscriptions.ts";
 import { blocksOf } from "#test/architecture/readme.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
 import { allViews, ensureViews } from "#test/support/loops.ts";
@@ -15,7 +16,7 @@ import { brokenIn } from "#test/support/verified.ts";
 import { leaseViews, letterAt, stepOf, tableOf } from "#test/support/views.ts";
 
 const runbook = readFileSync("docs/runbook.md", "utf8");
-const [takeAway = "", ...otherSql] = blocksOf(runbook, "sql");
+const [takeAway = "", forget = "", ...otherSql] = blocksOf(runbook, "sql");
 
 const parcels = tableOf("parcels", { version: 2, filterFields: ["kind"] });
 
@@ -83,6 +84,18 @@ test("view that nobody declares is gone without a trace when the runbook's state
   expect(await health()).toEqual({ status: "healthy", unwell: [] });
   expect(await brokenIn(store.database.url)).toEqual({});
   expect(await ensureView(store.pool, parcels)).toBe(true);
+});
+
+test("reactor that nobody runs is gone when the runbook's other statement has run", async () => {
+  const shelf = { name: "shelf", partitions: 2, eventTypes: ["Happened"] };
+  await declareReactor(store.pool, { ...shelf, aggregateTypes: undefined, startPosition: 0 });
+  await store.sql`update varve.leases set expires_at = now() where subscription = 'parcels'`;
+  await store.sql.unsafe(takeAway.replace("'lending'", "'parcels'"));
+  const stopped = ["shelf", "stopped"];
+  expect(await health()).toEqual({ status: "unhealthy", unwell: [stopped, stopped] });
+  await store.sql.unsafe(forget);
+  expect(await health()).toEqual({ status: "healthy", unwell: [] });
+  expect(await brokenIn(store.database.url)).toEqual({});
 });
 
 test("nothing is taken away when the name in the runbook's statement is no view's", async () => {
