@@ -1,16 +1,6 @@
+import type { HolderReport } from "./health.ts";
 import type { Pool, Row } from "./pool.ts";
 import { queries } from "./statements.ts";
-
-/** What the holder of a partition says of it. */
-export type HolderReport = Readonly<Record<string, unknown>> & {
-  readonly state?: string;
-  /** It stands in front of an event that it may not put aside. */
-  readonly halted?: boolean;
-  /** A code, never a message. */
-  readonly lastError?: string | null;
-  /** Events of the log that it goes past. */
-  readonly eventsPerSecond?: number;
-};
 
 /** One partition of a subscription, by the database. */
 export type PartitionEntry = {

@@ -8,7 +8,7 @@ import type { Pool } from "#store/pool.ts";
 import { assertNothingLeftOpen, freshDatabase, type TestDatabase } from "#test/database.ts";
 import { fingerprintOf } from "#test/support/loops.ts";
 import { openTestPool } from "#test/support/pools.ts";
-import { leaseViews, stepOf, tableOf } from "#test/support/views.ts";
+import { leaseOf, leaseViews, stepOf, tableOf } from "#test/support/views.ts";
 import { until } from "#test/until.ts";
 
 let database: TestDatabase;
@@ -47,22 +47,8 @@ const takenOver = (owner: string): Promise<readonly Lease[]> =>
   });
 
 /** The lease of the first version's only partition, or one that differs. */
-const lease = (epoch: number, changed: Partial<Lease> = {}): Lease => ({
-  subscription: name,
-  partition: 0,
-  partitions: 1,
-  epoch,
-  position: 0,
-  barrier: null,
-  paused: false,
-  surplus: false,
-  dueInMs: null,
-  openLetters: false,
-  suspects: [],
-  version: 1,
-  fingerprint: fingerprintOf({ name, version: 1 }),
-  ...changed,
-});
+const lease = (epoch: number, changed: Partial<Lease> = {}): Lease =>
+  leaseOf(name, { epoch, fingerprint: fingerprintOf({ name, version: 1 }), ...changed });
 
 const move = (epoch: number, fromPosition: number, toPosition: number, subscription = name) =>
   advanceCheckpoint(pool, stepOf(subscription, { epoch, fromPosition, toPosition }));

@@ -44,6 +44,24 @@ export const leaseViews = (
     ...changed,
   });
 
+/** Of the only partition of a view's first version, at its start, or one that differs. */
+export const leaseOf = (subscription: string, changed: Partial<Lease> = {}): Lease => ({
+  subscription,
+  partition: 0,
+  partitions: 1,
+  epoch: 1,
+  position: 0,
+  barrier: null,
+  paused: false,
+  surplus: false,
+  dueInMs: null,
+  openLetters: false,
+  suspects: [],
+  version: 1,
+  fingerprint: null,
+  ...changed,
+});
+
 /** From 0 to 10 in the only partition before anybody has a lease, or one that differs. */
 export const stepOf = (subscription: string, changed: Partial<Step> = {}): Step => ({
   subscription,

@@ -1,23 +1,9 @@
 import { expect, test } from "bun:test";
 
-import type { Lease } from "#store/leases.ts";
 import { createCursor } from "#subscription/cursor.ts";
+import { leaseOf } from "#test/support/views.ts";
 
-const lease: Lease = {
-  subscription: "orders",
-  partition: 0,
-  partitions: 1,
-  epoch: 1,
-  position: 0,
-  barrier: null,
-  paused: false,
-  surplus: false,
-  dueInMs: null,
-  openLetters: false,
-  suspects: [],
-  version: 1,
-  fingerprint: null,
-};
+const lease = leaseOf("orders");
 
 const letter = {
   kind: "stream",
