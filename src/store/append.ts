@@ -91,17 +91,18 @@ async function ensureNextPartition(pool: Pool, clock: Clock): Promise<void> {
 /**
  * Appends a batch, whose JSON text the caller has made, in one statement; one outcome an append,
  * in order. Each append must be of a stream of its own. `clock` is compared with the database's own.
- * Throws VarveError; where `replyWasLost` says so, asking again with the same batch finds out what
+ * `deadlineMs` is for the statement alone. Throws VarveError; where `replyWasLost` says so, asking again with the same batch finds out what
  * happened. `clock-ahead` means that nothing of the batch was stored by this call.
  */
 export async function appendBatch(
   pool: Pool,
   batch: string,
   clock: Clock = Date.now,
+  deadlineMs: number = limits.appendMs,
 ): Promise<readonly AppendOutcome[]> {
   const call = async () => {
     const parameters = [batch, clockText(clock)];
-    const rows = await pool.query<OutcomeRow>(queries.appendEvents, parameters, limits.appendMs);
+    const rows = await pool.query<OutcomeRow>(queries.appendEvents, parameters, deadlineMs);
     return rows.map(outcomeOf);
   };
   try {

@@ -59,7 +59,10 @@ async function ask(sender: Sender, batch: readonly Entry[]): Promise<readonly Ap
   let unknown = false;
   for (;;) {
     try {
-      return await appendBatch(sender.pool, text, sender.clock);
+      // Whoever waits for a lost reply is told at the limit, also where the last question hangs.
+      const leftMs = Math.max(ASK_AGAIN_MS, until - monotonicMs());
+      const deadlineMs = Math.min(limits.appendMs, leftMs);
+      return await appendBatch(sender.pool, text, sender.clock, deadlineMs);
     } catch (error) {
       unknown ||= replyWasLost(error);
       // Once a reply was lost, only an answer can tell that nothing was stored.

@@ -72,6 +72,19 @@ test("append is unknown when nobody answers for as long as the limit, and known 
   expect(await eventsOf("unknown")).toBe(2);
 });
 
+test("append is unknown at the limit when the server takes the question and says nothing", async () => {
+  const append = appendTo("silent", 0, 2);
+  cutAnswers(proxy, 1, () => proxy.rule({ toServer: () => "hold" }));
+  const startedMs = performance.now();
+  expect(await groupCommit.append(append).catch((failure: object) => failure)).toMatchObject({
+    code: "outcome-unknown",
+  });
+  // Far less than the ten seconds that a statement has when it is asked for the first time.
+  expect(performance.now() - startedMs).toBeLessThan(3_000);
+  proxy.resume();
+  expect(await groupCommit.append(append)).toMatchObject({ outcome: "already", version: 2 });
+});
+
 test("command is answered as the first time when its outcome was unknown and its key comes again", async () => {
   const keyring = await openTestKeyring(pool, ["test", 1]);
   const { handle } = openHandler(pool, keyring, groupCommit);
