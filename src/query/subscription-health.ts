@@ -3,7 +3,8 @@
  *
  * What it promises. The same whichever instance is asked: it is told by what the database knows,
  * its holder's own word included, which is a renewal of the lease old at most. Paused and held by
- * nobody go before what a holder says, and so does standing still while it lags.
+ * nobody go before what a holder says, and so does standing still while it lags, unless it is halted
+ * in front of an event: that is why it stands still.
  *
  * What it relies on. Checkpoints are moved past events that a subscription does not want, so that
  * one which stands still has stopped.
@@ -48,11 +49,12 @@ const fails = ({ state, halted }: HolderReport): boolean => state === "error" ||
 function stateOf(stored: StoredSubscription, lagEvents: number): SubscriptionHealth["state"] {
   if (stored.paused) return "paused";
   if (!stored.leased) return "stopped";
+  const report = reportOf(stored);
+  if (report.halted === true) return "error";
   // It may have been still for hours because there was nothing to do: what counts is both.
   const stillSeconds = Math.min(stored.stillSeconds, stored.lagSeconds);
   const late = lagEvents > 0 && !stored.atBarrier;
   if (late && stillSeconds >= thresholds.stalledAfterSeconds) return "stalled";
-  const report = reportOf(stored);
   if (fails(report)) return "error";
   const follows =
     report.state === "live" &&

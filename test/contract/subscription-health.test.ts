@@ -39,6 +39,10 @@ describe("the state of a subscription", () => {
       still: [late, ["stalled", "unhealthy", null]],
       still_and_live: [{ ...late, report: { state: "live" } }, ["stalled", "unhealthy", null]],
       still_in_error: [{ ...late, report: error }, ["stalled", "unhealthy", "handler-failed"]],
+      still_and_halted: [
+        { ...late, report: { ...error, halted: true } },
+        ["error", "unhealthy", "handler-failed"],
+      ],
       at_barrier: [{ ...late, barrier: 9_900 }, ["catching_up", "healthy", null]],
       before_barrier: [{ ...late, barrier: 9_901 }, ["stalled", "unhealthy", null]],
       no_lease: [{ lease: null }, ["stopped", "unhealthy", null]],
