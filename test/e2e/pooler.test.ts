@@ -18,7 +18,8 @@ import { until } from "#test/until.ts";
 const directory = join(mkdtempSync(join(tmpdir(), "varve-pooler-")), "postgres");
 /** Fewer than the service's own eight, so that its connections really share sessions. */
 const SIZE = 2;
-const patient = "server_login_retry = 1";
+/** Whoever waits while the server is away is told so, and not after the service's own 30 s. */
+const outages = "server_login_retry = 1\nquery_wait_timeout = 3";
 const lenient = `ignore_startup_parameters = statement_timeout, lock_timeout,
   tcp_keepalives_idle, tcp_keepalives_interval, tcp_keepalives_count`.replaceAll("\n", "");
 
@@ -51,7 +52,7 @@ describe.skipIf(pgbouncer === null)("behind PgBouncer in transaction mode", () =
   beforeAll(async () => {
     server = await startServer();
     await migrate({ url: server.url });
-    pooler = await startPooler(server.url, { size: SIZE, more: patient });
+    pooler = await startPooler(server.url, { size: SIZE, more: outages });
   });
   afterEach(endServices);
   afterAll(async () => {
