@@ -6,7 +6,8 @@
 --   → one row: more boolean: whether another step has something to do; agrees boolean: what a
 --   comparison came to, null without one; blocked text: the partition of the log that has to be
 --   restored before it goes on; faults jsonb: [{partition, kind, afterPosition, toPosition,
---   positions, total | null}], each told once: named, or found in what is blocked
+--   positions, total | null}], each told once: named, or found in what is blocked, or as soon as it
+--   reaches past the end of the log, whose next events will be the ones that are skipped
 -- Compared are what was taken, each position after proof_from that an open dead letter stands for,
 -- less what the faults add, all of one snapshot, and the events up to the position of that snapshot.
 -- A checkpoint that goes back over its own track is compared when it is at the end of that. A
@@ -24,6 +25,7 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '2s'
 as $$
 declare
+  head constant bigint := (select h.position from varve.log_head() h);
   seen record;
   counted record;
   reached bigint;
@@ -56,10 +58,11 @@ begin
       where f.subscription = subscription_name
         and f.partition % seen.partitions = partition_number
         and f.named_to is distinct from f.to_position
+        and (f.to_position <= head or coalesce(f.named_to, f.after_position) < head)
       order by f.id
   loop
     begin
-      perform varve.name_fault(one, max_events);
+      perform varve.name_fault(one, max_events, head);
       is_naming := true;
       exit;
     exception when sqlstate 'VA004' then
@@ -72,7 +75,7 @@ begin
     more := true;
   else
     reached := greatest(
-      seen.audited_position, least(seen.position, seen.audited_position + max_events)
+      seen.audited_position, least(seen.position, seen.audited_position + max_events, head)
     );
     begin
       select n.events, n.hash into counted
@@ -96,7 +99,7 @@ begin
       more := true;
       return;
     end if;
-    more := reached < seen.position;
+    more := reached < least(seen.position, head);
     if reached = seen.position and seen.repeat_to is null and seen.named then
       extra := seen.unexplained_count - counted.events;
       extra_hash := seen.unexplained_hash - counted.hash;
@@ -118,7 +121,7 @@ begin
     update varve.proof_faults f set told_at = clock_timestamp()
       where f.subscription = subscription_name
         and f.partition % seen.partitions = partition_number and f.told_at is null
-        and (f.named_to = f.to_position or (is_stuck and not is_naming))
+        and (f.named_to = f.to_position or (is_stuck and not is_naming) or f.to_position > head)
       returning f.*
   )
   select coalesce(jsonb_agg(varve.fault_report(t) order by t.id), '[]') into faults from told t;

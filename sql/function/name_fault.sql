@@ -1,11 +1,14 @@
 -- Looks at the next stretch of a fault's range for the positions that it is about: those that its
 -- subscription wanted, or, of a mismatch, the one whose hash explains it.
---   fault_id bigint, max_positions integer: how many are looked at → nothing
+--   fault_id bigint, max_positions integer: how many are looked at, log_end bigint: the last position
+--   that there is → nothing
 -- A fault of whose range nothing counts is removed: nobody wanted what was passed over.
 -- Index: proof_faults_pkey, events_YYYY_MM_position. Locks: the fault's row. Idempotent: where
 -- somebody else has been there meanwhile it does nothing.
 -- Error VA004: the stretch comes to a partition that is not attached; the hint names it.
-create or replace function varve.name_fault(fault_id bigint, max_positions integer) returns void
+create or replace function varve.name_fault(
+  fault_id bigint, max_positions integer, log_end bigint
+) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -22,7 +25,7 @@ begin
   end if;
   sign := case when fault.kind = 'skipped' then -1 else 1 end;
   reached := least(
-    fault.to_position, coalesce(fault.named_to, fault.after_position) + max_positions
+    fault.to_position, coalesce(fault.named_to, fault.after_position) + max_positions, log_end
   );
   select n.events, n.hash, n.positions into found
     from varve.count_events(

@@ -62,6 +62,35 @@ test("audit tells once of positions skipped in an archived month, and names them
   expect(await standing(store.pool, mail)).toEqual(["skipped 2 3 4", "skipped 7"]);
 });
 
+test("audit tells at once of a checkpoint past the log's end, and names what comes there", async () => {
+  await tenEvents();
+  await pass(store, mail, { from: 0, to: 10 });
+  expect(await audit(store.pool, mail)).toEqual(allAgrees);
+  await moveByHand(store, mail, 13);
+  const fault = { kind: "skipped", afterPosition: 10, toPosition: 13, positions: [], total: null };
+  const unsure = { agrees: null, blocked: null };
+  expect(await audit(store.pool, mail)).toMatchObject({ ...unsure, faults: [fault] });
+  expect((await readProof(store.pool, "mail"))?.partitions[0]?.agrees).toBe(false);
+  await appendAll(store.pool, appendTo("a", 10, 2));
+  expect(await audit(store.pool, mail)).toEqual({ ...unsure, faults: [] });
+  await appendAll(store.pool, appendTo("b", 0, 3));
+  await pass(store, mail, { from: 13, to: 15 });
+  expect(await audit(store.pool, mail)).toEqual({ ...allAgrees, agrees: false });
+  expect(await standing(store.pool, mail)).toEqual(["skipped 11 12 13"]);
+});
+
+test("checkpoint past the log's end is no fault when it is brought back in time", async () => {
+  await tenEvents();
+  await pass(store, mail, { from: 0, to: 10 });
+  await moveByHand(store, mail, 13);
+  await audit(store.pool, mail);
+  await moveByHand(store, mail, 10);
+  await appendAll(store.pool, appendTo("b", 0, 5));
+  await pass(store, mail, { from: 10, to: 15 });
+  expect(await audit(store.pool, mail)).toEqual(allAgrees);
+  expect(await standing(store.pool, mail)).toEqual([]);
+});
+
 test("audit compares nothing while what was doubled lies in an archived month", async () => {
   const { name: month } = await settleMonth(store.sql, { monthsAgo: 1, streams: ["a", "b", "a"] });
   await appendAll(store.pool, appendTo("d", 0, 2));

@@ -22,7 +22,11 @@ export async function archiveOnly(sql: postgres.Sql, names: readonly string[]): 
     await sql.unsafe(
       `alter table varve.events ${isWanted ? "detach" : "attach"} partition varve.${name} ${isWanted ? "" : bounds}`,
     );
-    await sql`update varve.event_partitions set state = ${isWanted ? "archived" : "attached"}
-               where name = ${name}`;
+    await sql`
+      update varve.event_partitions
+         set state = ${isWanted ? "archived" : "attached"},
+           last_position =
+             coalesce(last_position, (select max(position) from ${sql(`varve.${name}`)}))
+       where name = ${name}`;
   }
 }
