@@ -2,7 +2,7 @@
 -- of it up to date: what it wants, and how many partitions.
 --   subscription_name text, subscription_kind text: view | reactor, partition_count integer,
 --   event_types text[], aggregate_types text[]: null for all; start_position bigint: where a new
---   one begins, exclusive
+--   one begins, exclusive; null for the end of the log
 --   → true if it was made
 -- One that comes to want something else begins a new proof where it is, and whoever holds a reactor
 -- for what it wanted before can write nothing more.
@@ -18,19 +18,23 @@ set lock_timeout = '5s'
 as $$
 declare
   known record;
+  start bigint := declare_subscription.start_position;
 begin
+  if start is null then
+    select h.position into start from varve.log_head() h;
+  end if;
   insert into varve.subscriptions as s (
       name, kind, partitions, event_types, aggregate_types, start_position
     )
     values (subscription_name, subscription_kind, partition_count,
       declare_subscription.event_types, declare_subscription.aggregate_types,
-      declare_subscription.start_position)
+      start)
     on conflict (name) do nothing;
   if found then
     insert into varve.checkpoints (
         subscription, partition, position, proof_from, proof_position, audited_position
       )
-      select subscription_name, p, start_position, start_position, start_position, start_position
+      select subscription_name, p, start, start, start, start
         from generate_series(0, partition_count - 1) p
       on conflict (subscription, partition) do nothing;
     return true;

@@ -1,8 +1,9 @@
 -- Makes what a view's definition needs, unless it is there: the first one serves, and another one
 -- than the one that serves is built beside it, from its start.
 --   view_name text, view_version integer, filter_fields text[], view_fingerprint text (null: a
---   program before fingerprints), event_types text[], partition_count integer, start_position bigint,
---   aggregate_types text[] (null: all)
+--   program before fingerprints), event_types text[], partition_count integer, start_position bigint
+--   (null: the end of the log, or where the one that serves has begun), aggregate_types text[] (null:
+--   all)
 --   → true if anything was made
 -- Documents of two definitions are never mixed: each has a table of its own, and whoever declares
 -- a definition gets the lease of that one alone. What was being built of a third definition is
@@ -44,7 +45,9 @@ begin
       lock table varve.schema_migrations in exclusive mode;
     end if;
   end loop;
-  select v.version into serving from varve.views v
+  select v.version, s.start_position into serving
+    from varve.views v
+    left join varve.subscriptions s on s.name = v.name
     where v.view = view_name and v.role = 'serving';
   if not found then
     perform varve.make_view_table(view_name, 'serving', view_version, filter_fields,
@@ -57,7 +60,8 @@ begin
   end if;
   perform varve.forget_subscription(view_name || ':building');
   perform varve.make_view_table(view_name, 'building', view_version, filter_fields,
-    view_fingerprint, partition_count, event_types, start_position, aggregate_types);
+    view_fingerprint, partition_count, event_types,
+    coalesce(ensure_view.start_position, serving.start_position), aggregate_types);
   return true;
 end
 $$;

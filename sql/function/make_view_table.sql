@@ -2,7 +2,8 @@
 --   view_name text, view_role text: serving | building, view_version integer,
 --   filter_fields text[], view_fingerprint text, partition_count integer, event_types text[],
 --   start_position bigint, aggregate_types text[] (null: all) → the table's name
--- A name that is taken, as by another building of the same version, gets a number behind it.
+-- A name that is taken, as by another building of the same version, gets a number behind it. Postgres
+-- cuts names at 63 bytes, and not where they are told apart: a long one is cut here.
 -- Index: views_pkey. Locks: the new table's own; its callers hold varve.schema_migrations. Repeating
 -- it is safe: it fails where the role is taken.
 create or replace function varve.make_view_table(
@@ -17,13 +18,16 @@ declare
   past constant bigint := varve.view_epoch(view_name);
   new_subscription constant text :=
     view_name || case when view_role = 'serving' then '' else ':' || view_role end;
-  new_table text := view_name || '_v' || view_version;
+  longest constant integer := 63;
+  ending text := '_v' || view_version;
+  new_table text := left(view_name, longest - length(ending)) || ending;
   again integer := 1;
   field text;
 begin
   while to_regclass(format('varve_views.%I', new_table)) is not null loop
     again := again + 1;
-    new_table := view_name || '_v' || view_version || '_' || again;
+    ending := '_v' || view_version || '_' || again;
+    new_table := left(view_name, longest - length(ending)) || ending;
   end loop;
   execute format(
     'create table varve_views.%I (

@@ -1,6 +1,6 @@
 -- Makes a subscription's rows, or brings them up to date; see sql/function/declare_subscription.sql.
 --   $1 name, $2 kind: text, $3 partitions: integer, $4 event types and $5 aggregate types: text of
---   JSON arrays, or null for all, $6 start position: bigint → made: boolean, one row
+--   JSON arrays, or null for all, $6 start position: bigint, or null for the end → made: boolean, one row
 -- Index: subscriptions_pkey, checkpoints_pkey. Locks: see the function. Idempotent: yes.
 select varve.declare_subscription(
   $1, $2, $3::integer,

@@ -12,7 +12,11 @@ import type { DomainEvent, RecordedEvent } from "./decider.ts";
 const startFrom = z.union([
   z.enum(["beginning", "end"]),
   z.strictObject({ position: z.int().min(0) }),
-  z.strictObject({ time: z.iso.datetime({ offset: true }) }),
+  z.strictObject({
+    time: z.iso
+      .datetime({ offset: true })
+      .refine((time) => !time.startsWith("0000"), "must be of the year 1 or later"),
+  }),
 ]);
 
 const delayMs = z.int().min(1).max(3_600_000);

@@ -13,8 +13,8 @@ export type ViewTable = {
   /** Undefined: streams of any. */
   readonly aggregateTypes: readonly string[] | undefined;
   readonly partitions: number;
-  /** Where a new one begins, exclusive. */
-  readonly startPosition: number;
+  /** Where a new one begins, exclusive; null for the end of the log, whose next versions begin there. */
+  readonly startPosition: number | null;
 };
 
 export type StoredDocument = {

@@ -8,8 +8,8 @@ export type DeclaredReactor = {
   /** Undefined: every type. */
   readonly eventTypes: readonly string[] | undefined;
   readonly aggregateTypes: readonly string[] | undefined;
-  /** Where a new one begins, exclusive. */
-  readonly startPosition: number;
+  /** Where a new one begins, exclusive; null for the end of the log. */
+  readonly startPosition: number | null;
 };
 
 const textOf = (names: readonly string[] | undefined): string | null =>

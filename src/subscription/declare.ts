@@ -1,10 +1,9 @@
 /** What the start says of subscriptions: checks what the domain declares, and makes their rows. */
 import type { AnyAggregate, Publication, View } from "#domain/decider.ts";
 import { publicationsOf } from "#domain/publications.ts";
-import type { Reactor } from "#domain/subscription.ts";
+import type { Reactor, SubscriptionSettings } from "#domain/subscription.ts";
 import { VarveError } from "#kernel/errors.ts";
 import { ensureView } from "#store/documents.ts";
-import { readHead } from "#store/events.ts";
 import type { Pool } from "#store/pool.ts";
 import { declareReactor, positionAt } from "#store/subscriptions.ts";
 
@@ -27,10 +26,26 @@ export const publishedBy = (
 export const definitionOf = ({ name, version }: Pick<View, "name" | "version">): string =>
   `${name}@${version}`;
 
+type Wanting = {
+  readonly name: string;
+  readonly events: readonly string[];
+  readonly settings?: SubscriptionSettings;
+};
+
+/** What the subscription wants and would wait for in vain. */
+function undeclaredOf({ name, events, settings }: Wanting, aggregates: readonly AnyAggregate[]) {
+  const eventTypes = new Set(aggregates.flatMap((one) => Object.keys(one.events)));
+  const aggregateTypes = new Set(aggregates.map(({ type }) => type));
+  return [
+    ...events.filter((type) => !eventTypes.has(type)),
+    ...(settings?.aggregateTypes ?? []).filter((type) => !aggregateTypes.has(type)),
+  ].map((type) => `nothing declares ${type} of ${name}`);
+}
+
 /**
  * The environment variables that reactors name. Throws `configuration-invalid` for settings that do
- * not fit, two subscriptions of one name, a reactor that wants what nothing declares, and variables
- * that are not set; all of them at once within each kind.
+ * not fit, two subscriptions of one name, one that wants what nothing declares, and variables that
+ * are not set; all of them at once within each kind.
  */
 export function checkSubscriptions(
   aggregates: readonly AnyAggregate[],
@@ -40,7 +55,6 @@ export function checkSubscriptions(
   const [views, reactors] = [viewsOf(aggregates), reactorsOf(aggregates)];
   const publications = publicationsOf(aggregates);
   assertSettings([...views, ...reactors, ...publications], defaults);
-  const types = new Set(aggregates.flatMap(({ events }) => Object.keys(events)));
   const names = [
     ...new Set(views.map(({ name }) => name)),
     ...[...reactors, ...publications].map(({ name }) => name),
@@ -52,11 +66,7 @@ export function checkSubscriptions(
     ...names
       .filter((name) => !/^[a-z][a-z0-9-]{0,59}$/.test(name))
       .map((name) => `${name} must be 1 to 60 of a-z 0-9 - and begin with a letter`),
-    ...reactors.flatMap(({ name, events }) =>
-      events
-        .filter((type) => !types.has(type))
-        .map((type) => `nothing declares ${type} of ${name}`),
-    ),
+    ...[...views, ...reactors, ...publications].flatMap((one) => undeclaredOf(one, aggregates)),
     ...reactors.flatMap(({ name, variables = [] }) =>
       variables
         .filter((variable) => (environment[variable] ?? "") === "")
@@ -71,10 +81,10 @@ export function checkSubscriptions(
   return Object.fromEntries(wanted.map((name) => [name, environment[name] ?? ""]));
 }
 
-/** Where a new subscription begins, exclusive. */
-async function startPosition(pool: Pool, { startFrom }: Settings): Promise<number> {
+/** Where a new subscription begins, exclusive; null for the end. */
+async function startPosition(pool: Pool, { startFrom }: Settings): Promise<number | null> {
   if (startFrom === "beginning") return 0;
-  if (startFrom === "end") return readHead(pool);
+  if (startFrom === "end") return null;
   return "position" in startFrom ? startFrom.position : positionAt(pool, startFrom.time);
 }
 

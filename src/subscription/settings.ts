@@ -48,7 +48,14 @@ function faultsOf({ name, settings = {} }: Declared, defaults: SettingDefaults):
     );
   }
   const { batchSize, maxInFlight } = { ...defaults, ...parsed.data };
-  return batchSize > maxInFlight ? [`${name} maxInFlight must be at least batchSize`] : [];
+  const { startFrom } = parsed.data;
+  // Which position comes first after it, nobody knows yet.
+  const isAhead =
+    typeof startFrom === "object" && "time" in startFrom && Date.parse(startFrom.time) > Date.now();
+  return [
+    ...(batchSize > maxInFlight ? [`${name} maxInFlight must be at least batchSize`] : []),
+    ...(isAhead ? [`${name} startFrom time must not be in the future`] : []),
+  ];
 }
 
 /** Throws `configuration-invalid`, whose message lists every fault of all of them. */

@@ -57,6 +57,8 @@ describe("settings of a subscription", () => {
     ["no calls at all", { concurrency: 0 }],
     ["too many partitions", { partitions: 257 }],
     ["no aggregate type", { aggregateTypes: [] }],
+    ["start at a time to come", { startFrom: { time: "2200-01-01T00:00:00Z" } }],
+    ["start in the year 0", { startFrom: { time: "0000-01-01T00:00:00Z" } }],
     ["batch that is more than may be in flight", { batchSize: 11, maxInFlight: 10 }],
     ["batch that is more than the environment lets be in flight", { batchSize: 1_001 }],
   ])("one fault is named when there is an %s", (_, settings) => {
@@ -105,8 +107,8 @@ describe("checkSubscriptions", () => {
     ...changed,
   });
 
-  const check = (reactors: readonly object[], environment = {}) => {
-    const aggregate = { views: [], reactors, events: { Happened: {} } };
+  const check = (reactors: readonly object[], environment = {}, views: readonly object[] = []) => {
+    const aggregate = { type: "Thing", views, reactors, events: { Happened: {} } };
     return checkSubscriptions([aggregate as unknown as AnyAggregate], settingDefaults, environment);
   };
 
@@ -122,14 +124,18 @@ describe("checkSubscriptions", () => {
       reactor("calls"),
       reactor("Not A Name"),
       reactor("wants", { events: ["Nothing"] }),
+      reactor("asks", { settings: { aggregateTypes: ["Thing", "Thign"] } }),
       reactor("needs", { variables: ["RECEIVER", "EMPTY"] }),
     ];
-    const faults = faultsOf(() => check(reactors, { EMPTY: "" }));
+    const views = [{ name: "sees", version: 1, events: ["Happened", "Unseen"] }];
+    const faults = faultsOf(() => check(reactors, { EMPTY: "" }, views));
     expect(faults).toEqual([
       "the subscriptions are invalid:",
       "calls stands for two subscriptions",
       "Not A Name must be 1 to 60 of a-z 0-9 - and begin with a letter",
+      "nothing declares Unseen of sees",
       "nothing declares Nothing of wants",
+      "nothing declares Thign of asks",
       "RECEIVER must be set: needs needs it",
       "EMPTY must be set: needs needs it",
     ]);

@@ -200,14 +200,6 @@ test("an app does not start when a name cannot be a path or stands for two thing
   expect(() => createApp({ ...app.dependencies, aggregates })).not.toThrow();
 });
 
-test("an app does not start when a view wants an event that nothing declares", () => {
-  const [orders] = app.dependencies.aggregates;
-  if (orders === undefined) throw new Error("there is no aggregate");
-  const views = orders.views.map((view) => ({ ...view, events: [...view.events, "OrderLost"] }));
-  const start = () => createApp({ ...app.dependencies, aggregates: [{ ...orders, views }] });
-  expect(start).toThrow(new Defect("nothing declares OrderLost, which orders wants"));
-});
-
 test("every answer forbids caching, sniffing and framing", async () => {
   for (const path of ["/health", "/queries/orders", "/nowhere"]) {
     const { headers } = await app.send(path, {}, null);
