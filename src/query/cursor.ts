@@ -1,8 +1,7 @@
+import { limits } from "#kernel/limits.ts";
+
 /** Where a page of a view's list ended. Opaque to callers. */
 export type Cursor = { readonly position: number; readonly key: string };
-
-/** No document has a longer key; the cursor comes back from outside. */
-const KEY_LENGTH_MAX = 1_000;
 
 /** The cursor as callers carry it: base64url of JSON. */
 export const encodeCursor = ({ position, key }: Cursor): string =>
@@ -19,7 +18,9 @@ export function decodeCursor(text: string): Cursor | undefined {
     const [position, key] = parsed as readonly unknown[];
     if (typeof position !== "number" || typeof key !== "string") return undefined;
     const isPosition = Number.isSafeInteger(position) && position >= 0;
-    const isKey = key.length <= KEY_LENGTH_MAX && key.isWellFormed() && !key.includes("\0");
+    // The cursor comes back from outside; no document has a longer key.
+    const isKey =
+      key.length <= limits.documentKeyBytes && key.isWellFormed() && !key.includes("\0");
     return isPosition && isKey ? { position, key } : undefined;
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) return undefined;

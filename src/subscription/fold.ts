@@ -8,6 +8,7 @@
  */
 import type { RecordedEvent, View } from "#domain/decider.ts";
 import { VarveError } from "#kernel/errors.ts";
+import { limits } from "#kernel/limits.ts";
 import type { Before } from "#store/checkpoints.ts";
 import { behindDeadLetter, type DeadLetter } from "#store/dead-letters.ts";
 import type { DocumentChange } from "#store/documents.ts";
@@ -28,6 +29,22 @@ export type KeyedEvent =
 
 /** The key of its document; null for none, or one that is not known. */
 export const keyOf = (keyed: KeyedEvent): string | null => (keyed.known ? keyed.key : null);
+
+/** Whether documents and dead letters can be kept under it: Postgres has no NUL in text. */
+const isKey = (key: unknown): key is string =>
+  typeof key === "string" &&
+  key.isWellFormed() &&
+  !key.includes("\0") &&
+  Buffer.byteLength(key) <= limits.documentKeyBytes;
+
+const unfitKey = (): VarveError =>
+  new VarveError("invalid-data", `a key must be text of at most ${limits.documentKeyBytes} bytes`);
+
+/** The document as the next event meets it, in the same page or in another: what is left in JSON. */
+export function asStored(document: unknown): unknown {
+  const text = JSON.stringify(document) as string | undefined;
+  return text === undefined ? null : (JSON.parse(text) as unknown);
+}
 
 /** An event that failed, and what of. */
 export type FailedEvent = Classified & { readonly page: PageEvent; readonly error: unknown };
@@ -82,6 +99,7 @@ export function keyedEvents(
       if (partitions > 1 && key !== null && key !== event.aggregateId) {
         throw partitionedByStream(view);
       }
+      if (key !== null && !isKey(key)) return { known: false, page, error: unfitKey() };
       return { known: true, page, event, key };
     } catch (error) {
       if (error instanceof VarveError) throw error;
@@ -126,7 +144,11 @@ function createFold({ view, before, mark }: FoldOptions) {
   };
 
   const project = (key: string, event: RecordedEvent): void => {
-    const last = changes.get(key) ?? stored.get(key);
+    const changed = changes.get(key);
+    const last =
+      changed === undefined
+        ? stored.get(key)
+        : { ...changed, document: asStored(changed.document) };
     const isNew = last === undefined || last.document === null;
     mark.at(event.position);
     const document = view.project(isNew ? null : last.document, event);

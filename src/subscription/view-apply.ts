@@ -92,10 +92,6 @@ const apply = async (
   toPosition: number,
 ): Promise<void> => bring(context, await foldOver(context, view, events), toPosition);
 
-/** Postgres keeps neither in text: an event of such a document waits under its stream. */
-const canBeKey = (key: string | null): key is string =>
-  key !== null && key.isWellFormed() && !key.includes("\0");
-
 /** An event whose effect the database refuses for its content is put aside like one that throws. */
 async function applyRefused(
   context: WorkContext,
@@ -107,10 +103,12 @@ async function applyRefused(
   const classified = classify(error, viewFailed);
   if (!context.settings.continueOnError) throw new Halt(classified, error);
   const read = page.read();
+  // What is refused is its document, or that of nothing.
   const key = read.ok ? view.key(read.value) : null;
-  const at = canBeKey(key)
-    ? ({ kind: "document", key } as const)
-    : ({ kind: "stream", key: page.stream } as const);
+  const at =
+    key === null
+      ? ({ kind: "stream", key: page.stream } as const)
+      : ({ kind: "document", key } as const);
   const event = { stream: page.stream, position, eventId, eventType };
   const letter = { ...at, ...event, errorCode: classified.code, attempts: 1 };
   const failed = [{ ...classified, page, error }];

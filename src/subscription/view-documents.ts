@@ -9,7 +9,7 @@ import {
 import type { DocumentChange } from "#store/documents.ts";
 
 import type { CursorStep } from "./cursor.ts";
-import { type KeyedEvent, keyOf, type Met } from "./fold.ts";
+import { asStored, type KeyedEvent, keyOf, type Met } from "./fold.ts";
 import type { WorkContext } from "./work.ts";
 
 const unique = (names: readonly string[]): readonly string[] => [...new Set(names)];
@@ -32,7 +32,10 @@ export async function readBefore(
           keys: mayWait ? keys : [],
           streams: mayWait ? unique(keyed.map(({ page }) => page.stream)) : [],
         });
-  const found = keys.map((key) => sent.get(key)).filter((change) => change !== undefined);
+  const found = keys
+    .map((key) => sent.get(key))
+    .filter((change) => change !== undefined)
+    .map((change) => ({ ...change, document: asStored(change.document) }));
   return { ...stored, documents: [...stored.documents, ...found] };
 }
 

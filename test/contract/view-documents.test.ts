@@ -133,3 +133,70 @@ test("view puts aside the one document that the database refuses when a page has
   const statements = asked.filter((name) => name === "apply_projection").length;
   expect(statements).toBeLessThan(30);
 });
+
+test("view puts an event aside under its stream when no document can be kept under its key", async () => {
+  // What no index takes: pseudo-random, since Postgres would compress anything else.
+  const long = Array.from({ length: 3_000 }, (_, at) => String.fromCharCode(97 + (at ** 3 % 23)));
+  const keys: Readonly<Record<string, unknown>> = {
+    long: long.join(""),
+    wide: "\u{1f600}".repeat(251),
+    nul: "a\0b",
+    half: "\ud800",
+    number: 7,
+    most: "\u{1f600}".repeat(250),
+  };
+  const keyedView = defineView<{ readonly id: string }, Happened>({
+    name: "keyed",
+    version: 1,
+    events: ["Happened"],
+    key: ({ aggregateId }) => (keys[aggregateId] ?? aggregateId) as string,
+    project: (_, { aggregateId }) => ({ id: aggregateId }),
+    byKey: true,
+    settings: { startFrom: "end", retries: 0 },
+  });
+  await ensureViews(pool, [keyedView]);
+  const loop = startLoop({ pool, views: [keyedView] });
+  await appendAll(pool, ...[...Object.keys(keys), "plain"].map((id) => appendTo(id, 0)));
+  loop.wake();
+  await until("the last is taken", async () => {
+    const rows = await sql`select key from varve_views.keyed`;
+    return rows.length === 2 && rows.some(({ key }) => key === "plain");
+  });
+  await loop.stop();
+  const letters = await sql`
+    select kind, key, error_code from varve.dead_letters where subscription = 'keyed' order by id`;
+  expect([...letters]).toEqual(
+    ["long", "wide", "nul", "half", "number"].map((id) => ({
+      kind: "stream",
+      key: `Thing-${id}`,
+      error_code: "invalid-data",
+    })),
+  );
+});
+
+test("an event meets what is stored of a document, wherever pages end", async () => {
+  const dated = (name: string, batchSize: number) =>
+    defineView<{ readonly seen: readonly string[]; readonly at: Date }, Happened>({
+      name,
+      version: 1,
+      events: ["Happened"],
+      key: (event) => event.aggregateId,
+      project: (document, { createdAt }) => ({
+        seen: [...(document?.seen ?? []), typeof document?.at],
+        at: new Date(createdAt),
+      }),
+      byKey: true,
+      settings: { startFrom: "end", batchSize },
+    });
+  const views = [dated("whole", 10), dated("cut", 1)];
+  await ensureViews(pool, views);
+  await appendAll(pool, appendTo("dated", 0, 3));
+  const loop = startLoop({ pool, views });
+  for (const { name } of views) {
+    await until(`${name} has all`, async () => {
+      const [row] = await sql`select document from varve_views.${sql(name)} where key = 'dated'`;
+      return Bun.deepEquals(row?.["document"].seen, ["undefined", "string", "string"]);
+    });
+  }
+  await loop.stop();
+});
