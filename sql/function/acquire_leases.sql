@@ -19,7 +19,8 @@
 -- A lease whose checkpoint somebody else has locked is not taken now: the next call finds it free.
 -- A view's version is held by whoever declares the same definition, whatever its role. A program
 -- before fingerprints says none: it is believed, and knows only what serves, in one partition. A
--- reactor is held by whoever wants of it what was declared last: another would pass what it misses.
+-- reactor is held by whoever wants of it what was declared: another would pass what it misses. Who
+-- wants all of that and more declares it, and so does anybody once no instance knows it as it was.
 -- Index: leases_pkey, checkpoints_pkey, dead_letters_due, dead_letters_queue. Locks: rows of
 -- instances, leases and checkpoints in order of name. Idempotent.
 drop function if exists varve.acquire_leases(uuid, jsonb, integer);
@@ -41,6 +42,26 @@ declare
   one record;
   held bigint;
 begin
+  for one in
+    select s.name, w."eventTypes" as event_types, w."aggregateTypes" as aggregate_types
+      from varve.subscriptions s
+      join jsonb_to_recordset(wanted)
+        w (name text, kind text, "eventTypes" text[], "aggregateTypes" text[])
+        on w.kind = 'reactor' and w.name = s.name
+      where s.kind = 'reactor'
+        and (w."eventTypes", w."aggregateTypes")
+          is distinct from (s.event_types, s.aggregate_types)
+        and (
+          (w."eventTypes" is null or coalesce(s.event_types <@ w."eventTypes", false))
+            and (w."aggregateTypes" is null
+              or coalesce(s.aggregate_types <@ w."aggregateTypes", false))
+          or varve.is_orphaned(s.name, new_owner)
+        )
+      order by s.name
+  loop
+    perform varve.change_filter(one.name, one.event_types, one.aggregate_types);
+  end loop;
+
   select coalesce(array_agg(s.name order by s.name), '{}') into names
     from varve.subscriptions s
     left join varve.views v on v.name = s.name

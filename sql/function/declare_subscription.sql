@@ -4,8 +4,9 @@
 --   event_types text[], aggregate_types text[]: null for all; start_position bigint: where a new
 --   one begins, exclusive; null for the end of the log
 --   → true if it was made
--- One that comes to want something else begins a new proof where it is, and whoever holds a reactor
--- for what it wanted before can write nothing more.
+-- One that comes to want something else does so at once; but one that is to want less only when no
+-- living instance knows it as it was: that may be the newer program, and this the older, started once
+-- more, which would pass what it does not know. varve.acquire_leases makes up for it.
 -- Index: subscriptions_pkey, checkpoints_pkey. Locks: the row of the subscription, and those of its
 -- checkpoints where the number of partitions changes. Idempotent.
 create or replace function varve.declare_subscription(
@@ -18,6 +19,7 @@ set lock_timeout = '5s'
 as $$
 declare
   known record;
+  wants_less boolean;
   start bigint := declare_subscription.start_position;
 begin
   if start is null then
@@ -43,21 +45,16 @@ begin
     from varve.subscriptions s where s.name = subscription_name;
   if (known.event_types, known.aggregate_types) is distinct from
     (declare_subscription.event_types, declare_subscription.aggregate_types) then
-    perform from varve.checkpoints c where c.subscription = subscription_name
-      order by c.partition for update;
-    perform varve.end_proof(subscription_name);
-    update varve.subscriptions s
-      set event_types = declare_subscription.event_types,
-        aggregate_types = declare_subscription.aggregate_types
-      where s.name = subscription_name;
-    update varve.checkpoints c
-      set epoch = c.epoch + case when subscription_kind = 'reactor' then 1 else 0 end,
-        proof_from = c.position, taken_count = 0, taken_hash = 0,
-        audited_position = c.position, audited_count = 0, audited_hash = 0
-      where c.subscription = subscription_name;
-    -- What a view wants is part of its definition, by which it is held.
-    delete from varve.leases l
-      where l.subscription = subscription_name and subscription_kind = 'reactor';
+    wants_less := subscription_kind = 'reactor'
+      and (known.event_types is null
+        or coalesce(declare_subscription.event_types <@ known.event_types, false))
+      and (known.aggregate_types is null
+        or coalesce(declare_subscription.aggregate_types <@ known.aggregate_types, false));
+    if not wants_less or varve.is_orphaned(subscription_name, null) then
+      perform varve.change_filter(
+        subscription_name, declare_subscription.event_types, declare_subscription.aggregate_types
+      );
+    end if;
   end if;
   if coalesce(known.wanted_partitions, known.partitions) <> partition_count then
     perform varve.want_partitions(subscription_name, partition_count);

@@ -231,6 +231,7 @@ export const failures: Readonly<Record<ErrorCode, Failure>> = {
   "delivery-refused": ["internal", "error"],
   "handler-timeout": ["internal", "error"],
   "handler-crashed": ["internal", "error"],
+  "event-not-wanted": ["internal", "error"],
 };
 
 /** What one answer adds to its kind of problem. */

@@ -27,6 +27,7 @@ const codes = {
   "dependency-unavailable": true,
   "handler-timeout": true,
   "handler-crashed": false,
+  "event-not-wanted": false,
   "key-missing": false,
   "master-key-unknown": true,
   "sealed-value-malformed": false,

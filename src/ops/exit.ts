@@ -26,6 +26,7 @@ const codeOf: Readonly<Record<ErrorCode, keyof typeof exitCodes>> = {
   "dependency-unavailable": "unavailable",
   "handler-timeout": "tryAgain",
   "handler-crashed": "faultFound",
+  "event-not-wanted": "faultFound",
   "outcome-unknown": "tryAgain",
   "shutting-down": "tryAgain",
   "partition-missing": "tryAgain",

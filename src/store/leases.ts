@@ -7,7 +7,7 @@ export type Runnable =
   | {
       readonly name: string;
       readonly kind: "reactor";
-      /** Without it all; as it was declared. */
+      /** Without it all; sorted, as it was declared. */
       readonly eventTypes: readonly string[] | undefined;
       readonly aggregateTypes: readonly string[] | undefined;
     };

@@ -22,6 +22,7 @@ import attachPartition from "#sql/function/attach_partition.sql" with { type: "t
 import auditProof from "#sql/function/audit_proof.sql" with { type: "text" };
 import beginArchive from "#sql/function/begin_archive.sql" with { type: "text" };
 import beginRestore from "#sql/function/begin_restore.sql" with { type: "text" };
+import changeFilter from "#sql/function/change_filter.sql" with { type: "text" };
 import claimCanary from "#sql/function/claim_canary.sql" with { type: "text" };
 import claimIdempotency from "#sql/function/claim_idempotency.sql" with { type: "text" };
 import claimSubjectKeys from "#sql/function/claim_subject_keys.sql" with { type: "text" };
@@ -49,6 +50,7 @@ import forgetSubscription from "#sql/function/forget_subscription.sql" with { ty
 import grantRights from "#sql/function/grant_rights.sql" with { type: "text" };
 import holdPartition from "#sql/function/hold_partition.sql" with { type: "text" };
 import isClockAhead from "#sql/function/is_clock_ahead.sql" with { type: "text" };
+import isOrphaned from "#sql/function/is_orphaned.sql" with { type: "text" };
 import listDocuments from "#sql/function/list_documents.sql" with { type: "text" };
 import loadPartition from "#sql/function/load_partition.sql" with { type: "text" };
 import logHead from "#sql/function/log_head.sql" with { type: "text" };
@@ -122,6 +124,7 @@ export const functions: readonly SqlFile[] = [
   { name: "audit_proof", text: auditProof },
   { name: "begin_archive", text: beginArchive },
   { name: "begin_restore", text: beginRestore },
+  { name: "change_filter", text: changeFilter },
   { name: "claim_canary", text: claimCanary },
   { name: "claim_idempotency", text: claimIdempotency },
   { name: "claim_subject_keys", text: claimSubjectKeys },
@@ -149,6 +152,7 @@ export const functions: readonly SqlFile[] = [
   { name: "grant_rights", text: grantRights },
   { name: "hold_partition", text: holdPartition },
   { name: "is_clock_ahead", text: isClockAhead },
+  { name: "is_orphaned", text: isOrphaned },
   { name: "list_documents", text: listDocuments },
   { name: "load_partition", text: loadPartition },
   { name: "log_head", text: logHead },

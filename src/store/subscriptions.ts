@@ -12,8 +12,9 @@ export type DeclaredReactor = {
   readonly startPosition: number | null;
 };
 
+/** In one order, since it is compared. */
 const textOf = (names: readonly string[] | undefined): string | null =>
-  names === undefined ? null : JSON.stringify(names);
+  names === undefined ? null : JSON.stringify(names.toSorted());
 
 /** Makes its rows, or brings them up to date. True if it is new. */
 export async function declareReactor(pool: Pool, reactor: DeclaredReactor): Promise<boolean> {

@@ -42,6 +42,7 @@ const verdicts: Readonly<Partial<Record<ErrorCode, Verdict>>> = {
   "lease-lost": ["transient", "low"],
   "handler-timeout": ["transient", "medium"],
   "handler-crashed": ["permanent", "critical"],
+  "event-not-wanted": ["permanent", "low"],
   "schema-behind": ["permanent", "high"],
   "upcast-failed": ["permanent", "high"],
   "key-missing": ["permanent", "critical"],

@@ -1,11 +1,11 @@
 import type { View } from "#domain/decider.ts";
 import type { Reactor } from "#domain/subscription.ts";
 import type { EventTypes } from "#domain/upcast.ts";
-import { invariant } from "#kernel/errors.ts";
+import { invariant, VarveError } from "#kernel/errors.ts";
 import type { Lease, Runnable } from "#store/leases.ts";
 
 import { type Handler, handlerOf } from "./call.ts";
-import { type Filter, pageEvent } from "./windows.ts";
+import { type Filter, pageEvent, wants } from "./windows.ts";
 import { createReactorWork } from "./reactor-work.ts";
 import { type SettingDefaults, type Settings, settingsOf } from "./settings.ts";
 import { createViewWork } from "./view-work.ts";
@@ -55,6 +55,16 @@ export function viewSubscription(
   };
 }
 
+/** Refuses what its subscription no longer wants: letters may be older than its filter. */
+const within =
+  (filter: Filter, handle: Handler): Handler =>
+  async (event, call) => {
+    if (!wants(filter, event)) {
+      throw new VarveError("event-not-wanted", "the reactor does not want the event any more");
+    }
+    await handle(event, call);
+  };
+
 /** Something that is called for each event. */
 export function handlerSubscription(
   { name, events, settings: declared }: Pick<Reactor, "name" | "events" | "settings">,
@@ -62,18 +72,21 @@ export function handlerSubscription(
   { defaults, eventTypes }: SubscriptionOptions,
 ): Subscription {
   const settings = settingsOf(declared === undefined ? {} : { settings: declared }, defaults);
+  const filter = filterOf(events, settings);
   return {
     runnable: {
       name,
       kind: "reactor",
-      eventTypes: events,
-      aggregateTypes: settings.aggregateTypes,
+      eventTypes: events.toSorted(),
+      aggregateTypes: settings.aggregateTypes?.toSorted(),
     },
     keeps: ({ subscription }) => subscription === name,
     settings,
-    filter: filterOf(events, settings),
+    filter,
     makeWork: (context) =>
-      createReactorWork(context, handle, ({ event }) => pageEvent(eventTypes, event)),
+      createReactorWork(context, within(filter, handle), ({ event }) =>
+        pageEvent(eventTypes, event),
+      ),
   };
 }
 

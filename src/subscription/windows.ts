@@ -63,9 +63,12 @@ export const joined = (
 ): ReadonlySet<string> | undefined =>
   sets.reduce((all, one) => (all === undefined || one === undefined ? undefined : all.union(one)));
 
-const wants = ({ types, aggregateTypes }: Filter, { stored }: PageEvent): boolean =>
-  (types === undefined || types.has(stored.type)) &&
-  (aggregateTypes === undefined || aggregateTypes.has(stored.aggregateType));
+export const wants = (
+  { types, aggregateTypes }: Filter,
+  { type, aggregateType }: Pick<StoredEvent, "type" | "aggregateType">,
+): boolean =>
+  (types === undefined || types.has(type)) &&
+  (aggregateTypes === undefined || aggregateTypes.has(aggregateType));
 
 /** The event, read when somebody asks for it. */
 export function pageEvent(eventTypes: EventTypes, stored: StoredEvent): PageEvent {
@@ -93,7 +96,7 @@ export function pageOf(window: Window, after: number, limit: number, filter: Fil
   const events: PageEvent[] = [];
   for (let at = firstAfter(window.events, after); at < window.events.length; at += 1) {
     const event = window.events[at];
-    if (event === undefined || !wants(filter, event)) continue;
+    if (event === undefined || !wants(filter, event.stored)) continue;
     events.push(event);
     if (events.length === limit) return { events, reached: event.stored.position };
   }
