@@ -1,7 +1,7 @@
 -- Lets a subscription begin again after a position (exclusive). A view begins without documents, so
 -- that it can begin at 0 alone; its readers find nothing until it has caught up.
 --   subscription_name text, new_position bigint → done | unknown | not-zero | past-head
--- The epoch rises: whatever its holder is about to write is refused. Letters that wait are settled
+-- A checkpoint that somebody has deleted is made again. The epoch rises: whatever its holder is about to write is refused. Letters that wait are settled
 -- by it, and so are those that were discarded of events that come again; the proof begins anew.
 -- Index: checkpoints_pkey. Locks: its rows, and the table of its documents, exclusively, for a
 -- moment. Idempotent.
@@ -14,7 +14,7 @@ as $$
 declare
   known record;
 begin
-  select s.kind, v.table_name into known
+  select s.kind, s.partitions, v.table_name into known
     from varve.subscriptions s
     left join varve.views v on v.name = s.name
     where s.name = subscription_name
@@ -26,6 +26,12 @@ begin
   elsif new_position > (select h.position from varve.log_head() h) then
     return 'past-head';
   end if;
+  insert into varve.checkpoints (subscription, partition, epoch)
+    select subscription_name, p, coalesce((
+        select max(l.epoch) from varve.leases l where l.subscription = subscription_name
+      ), 0)
+      from generate_series(0, known.partitions - 1) p
+    on conflict (subscription, partition) do nothing;
   perform from varve.checkpoints c where c.subscription = subscription_name
     order by c.partition for update;
   update varve.checkpoints c

@@ -1,7 +1,8 @@
 -- Reads what health tells of the database.
 --   $1 the application's clock: timestamptz → head bigint; settings, clock, partitions and
 --     subscriptions as jsonb; one row
--- What holders say of themselves is a renewal old at most, and goes with a lease that still lives.
+-- What holders say of themselves is a renewal old at most, and goes with a lease that still lives. A
+-- subscription whose checkpoint somebody has deleted is told of as one that nobody holds.
 -- Index: events_YYYY_MM_position for the head and for the age of what lags, dead_letters_queue,
 -- else tables of a handful of rows. Locks: none. Idempotent: reads only.
 select
@@ -58,13 +59,14 @@ select
     select coalesce(jsonb_agg(jsonb_build_object(
         'name', c.subscription,
         'partition', c.partition,
+        'missing', c.missing,
         'kind', coalesce(s.kind, 'view'),
         'role', v.role,
         'paused', s.paused_at is not null,
         'pauseReason', s.pause_reason,
-        'position', c.position,
+        'position', coalesce(c.position, 0),
         'atBarrier', coalesce(c.position >= c.barrier, false),
-        'eventsProcessed', c.events_processed,
+        'eventsProcessed', coalesce(c.events_processed, 0),
         'lastProgressAt', to_char(
           c.last_progress_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
         ),
@@ -73,7 +75,7 @@ select
         'deadLetters', coalesce(d.letters, 0),
         'proofFaults', coalesce(f.faults, 0),
         -- An end more than an hour away was set while the clock was ahead: varve.acquire_leases.
-        'leased', coalesce(l.expires_at > clock_timestamp()
+        'leased', not c.missing and coalesce(l.expires_at > clock_timestamp()
           and l.expires_at <= clock_timestamp() + interval '1 hour', false),
         'report', l.report,
         'replacement', v.role = 'serving' and exists (
@@ -82,7 +84,16 @@ select
               and (b.version, b.fingerprint) is distinct from (v.version, v.fingerprint)
         )
       ) order by c.subscription, c.partition), '[]')
-      from varve.checkpoints c
+      from (
+        select subscription, partition, k.position is null as missing, k.position, k.barrier,
+            k.events_processed, k.last_progress_at
+          from varve.checkpoints k
+          full join (
+            select b.name as subscription, g.partition
+              from varve.subscriptions b
+              cross join lateral generate_series(0, b.partitions - 1) g (partition)
+          ) b using (subscription, partition)
+      ) c
       left join varve.subscriptions s on s.name = c.subscription
       left join varve.views v on v.name = c.subscription
       left join varve.leases l on l.subscription = c.subscription and l.partition = c.partition

@@ -1,10 +1,13 @@
 -- Reads the proof of a subscription with the faults that stand, all of one moment.
---   $1 subscription: text → partitions jsonb, faults jsonb, one row; none for an unknown name
+--   $1 subscription: text → complete boolean: whether every partition has its checkpoint,
+--   partitions jsonb, faults jsonb, one row; none for an unknown name
 -- A partition agrees where no fault of the proof stands and the last count of the log was compared;
 -- it does not where one stands or the checkpoint was moved by hand; else that is not known: null.
 -- Faults are the first hundred.
 -- Index: see varve.read_proofs. Locks: none. Idempotent: reads only.
 select (
+    select count(*) = s.partitions from varve.checkpoints c where c.subscription = s.name
+  ) as complete, (
     select coalesce(jsonb_agg(jsonb_build_object(
         'partition', p.partition,
         'position', p.position,

@@ -2,9 +2,12 @@ import type { Pool } from "#store/pool.ts";
 import { readProof, type StoredProof } from "#store/proofs.ts";
 
 /** The proof of a subscription, over all its partitions, on whatever instance they are. */
-export type Proof = StoredProof & {
+export type Proof = Omit<StoredProof, "complete"> & {
   readonly name: string;
-  /** False where any fault stands; null where a partition was not compared yet; else true. */
+  /**
+   * False where any fault stands or a checkpoint is gone; null where a partition was not compared
+   * yet; else true.
+   */
   readonly agrees: boolean | null;
 };
 
@@ -13,9 +16,9 @@ export type ProofReader = {
   readonly read: (name: string) => Promise<Proof | undefined>;
 };
 
-function agreement({ partitions, faults }: StoredProof): boolean | null {
+function agreement({ complete, partitions, faults }: StoredProof): boolean | null {
   const all = partitions.map(({ agrees }) => agrees);
-  if (faults.length > 0 || all.includes(false)) return false;
+  if (!complete || faults.length > 0 || all.includes(false)) return false;
   return all.includes(null) ? null : true;
 }
 
@@ -23,6 +26,8 @@ function agreement({ partitions, faults }: StoredProof): boolean | null {
 export const createProofReader = (pool: Pool): ProofReader => ({
   read: async (name) => {
     const stored = await readProof(pool, name);
-    return stored === undefined ? undefined : { name, agrees: agreement(stored), ...stored };
+    if (stored === undefined) return undefined;
+    const { partitions, faults } = stored;
+    return { name, agrees: agreement(stored), partitions, faults };
   },
 });

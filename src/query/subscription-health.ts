@@ -17,9 +17,11 @@ import type { HolderReport, StoredSubscription } from "#store/health.ts";
 
 import { worst, type HealthStatus, type SubscriptionHealth } from "./health-report.ts";
 
-/** Warning and critical, as operators of the ancestor know them. */
+/**
+ * Warning and critical, as operators of the ancestor know them. Errors are those of the last minute:
+ * what failed before that was taken since, or is a dead letter.
+ */
 const thresholds = {
-  errorRatePerMinute: 10,
   errors: { warning: 10, critical: 100 },
   lagEvents: { warning: 1_000, critical: 10_000 },
   deadLetters: { warning: 10, critical: 100 },
@@ -47,6 +49,7 @@ const reportOf = ({ leased, report }: StoredSubscription): HolderReport =>
 const fails = ({ state, halted }: HolderReport): boolean => state === "error" || halted === true;
 
 function stateOf(stored: StoredSubscription, lagEvents: number): SubscriptionHealth["state"] {
+  if (stored.missing) return "stopped";
   if (stored.paused) return "paused";
   if (!stored.leased) return "stopped";
   const report = reportOf(stored);
@@ -75,14 +78,12 @@ function statusOf(
     const well = !stored.paused && !fails(report) && letters === "healthy";
     return well ? "healthy" : "degraded";
   }
-  const errorRate = report.errorsLastMinute ?? 0;
   return worst([
     state === "stalled" || state === "error" || state === "stopped" ? "unhealthy" : "healthy",
     // It lags because somebody wants it to.
     stored.paused ? "degraded" : levelOf(lagEvents, thresholds.lagEvents),
     letters,
-    levelOf(report.eventsFailed ?? 0, thresholds.errors),
-    errorRate >= thresholds.errorRatePerMinute ? "degraded" : "healthy",
+    levelOf(report.errorsLastMinute ?? 0, thresholds.errors),
   ]);
 }
 
@@ -92,6 +93,7 @@ function lastErrorOf(
   state: SubscriptionHealth["state"],
 ): string | null {
   if (stored.proofFaults > 0) return "proof-broken";
+  if (stored.missing) return "checkpoint-missing";
   if (state === "stopped" && stored.replacement) return "definition-changed";
   return reportOf(stored).lastError ?? null;
 }

@@ -24,6 +24,8 @@ export type HolderReport = {
 export type StoredSubscription = {
   readonly name: string;
   readonly partition: number;
+  /** Whether somebody has deleted its checkpoint: nobody can hold it. */
+  readonly missing: boolean;
   readonly kind: "view" | "reactor";
   /** Null of a reactor. */
   readonly role: "serving" | "building" | "previous" | null;
@@ -33,7 +35,8 @@ export type StoredSubscription = {
   /** It waits there for the others, until the number of partitions changes. */
   readonly atBarrier: boolean;
   readonly eventsProcessed: number;
-  readonly lastProgressAt: string;
+  /** Null where its checkpoint is missing. */
+  readonly lastProgressAt: string | null;
   /** Since the last progress, by the database's own clock. */
   readonly stillSeconds: number;
   /** Age of the oldest event that has not taken effect; 0 at the head. */

@@ -81,6 +81,8 @@ export type PartitionProof = {
 };
 
 export type StoredProof = {
+  /** Whether every partition has its checkpoint. */
+  readonly complete: boolean;
   readonly partitions: readonly PartitionProof[];
   readonly faults: readonly (ProofFault & { readonly foundAt: string })[];
 };

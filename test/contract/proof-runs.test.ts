@@ -36,6 +36,7 @@ describe("a proof agrees with the log", () => {
     const sums = { count: 10, hash: expect.stringMatching(/^[0-9a-f]{16}$/) as string };
     const proof = await readProof(store.pool, "mail");
     expect(proof).toEqual({
+      complete: true,
       partitions: [
         {
           partition: 0,

@@ -14,7 +14,6 @@ describe("the report of subscriptions", () => {
       name: "sales:building",
       role: "building",
       view: "sales",
-      partition: 3,
       position: HEAD - 1_001,
       letters: 2,
       report: { state: "catching_up", eventsFailed: 4, errorsLastMinute: 2, eventsPerSecond: 100 },
@@ -48,7 +47,7 @@ describe("the report of subscriptions", () => {
       },
       {
         name: "sales:building",
-        partition: 3,
+        partition: 0,
         kind: "view",
         role: "building",
         status: "healthy",

@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
+import { createHealth } from "#query/health.ts";
+import { createProofReader } from "#query/proof.ts";
 import { auditProof } from "#store/proofs.ts";
+import { resetSubscription } from "#store/subscriptions.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
+import { runningProcess } from "#test/support/health.ts";
 import { openStage, type Stage } from "#test/support/stage.ts";
 import { meetingReactor, upTo, versionsView } from "#test/support/watched.ts";
 import { until } from "#test/until.ts";
@@ -65,6 +69,39 @@ test("positions that were skipped are written down when it happens to a step und
   const skipped = ["skipped 3 5"];
   expect(await faults()).toEqual([skipped, skipped]);
   expect(await stage.versions("view")).toEqual({ a: [1, 2, 3, 6] });
+});
+
+test("checkpoint that was deleted is missed by health and proof, and made again by a reset", async () => {
+  await appendAll(stage.pool, appendTo("a", 0, 3));
+  await stage.follow(declared);
+  await reached(3);
+  await stage.sql`delete from varve.checkpoints`;
+  const told = async () => {
+    const { subscriptions } = await createHealth(
+      stage.pool,
+      () => runningProcess,
+      Date.now,
+    ).report();
+    return subscriptions.map((one) => [
+      one.name,
+      one.state,
+      one.status,
+      one.lastError,
+      one.lagEvents,
+    ]);
+  };
+  const missed = ["stopped", "unhealthy", "checkpoint-missing", 3];
+  expect(await told()).toEqual(names.toSorted().map((name) => [name, ...missed]));
+  for (const name of names) {
+    expect(await createProofReader(stage.pool).read(name)).toMatchObject({ agrees: false });
+    expect(await resetSubscription(stage.pool, name, 0)).toBe("done");
+  }
+  await reached(3);
+  expect(await stage.versions("view")).toEqual({ a: [1, 2, 3] });
+  expect(met).toEqual([...upTo(3), ...upTo(3)]);
+  await until("both are held again", async () =>
+    (await told()).every(([, state, status]) => state === "live" && status === "healthy"),
+  );
 });
 
 test("positions that are taken again are written down when an idle checkpoint was moved back", async () => {

@@ -43,19 +43,27 @@ export function useProofs(...appends: readonly Append[]) {
   };
 }
 
+/** What was declared before is old enough to be changed, as nobody runs it. */
+const aged = {
+  name: "aged",
+  text: "update varve.subscriptions set declared_at = '-infinity'",
+};
+
 /** Makes the subscription, or changes what it wants. */
-export const declare = (
+export async function declare(
   pool: Pool,
   { name, partitions = 1, ...types }: Wants,
   startPosition = 0,
-): Promise<boolean> =>
-  declareReactor(pool, {
+): Promise<void> {
+  await pool.query(aged, []);
+  await declareReactor(pool, {
     name,
     partitions,
     eventTypes: types.eventTypes,
     aggregateTypes: types.aggregateTypes,
     startPosition,
   });
+}
 
 /** The first four bytes of SHA-256 as a number, as the partition of a stream is chosen. */
 export function partitionOf(stream: string, partitions: number): number {
