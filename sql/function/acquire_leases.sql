@@ -7,7 +7,8 @@
 --   → one row a lease that is held now: subscription, partition, partitions, epoch, position of the
 --     checkpoint, barrier it must not pass (or null), paused, surplus: another instance is to have
 --     it, give it back with varve.release_lease; due_in_ms until its next dead letter is due (null:
---     none), open_letters: whether any waits, suspects jsonb: [{position, crashes}] of events that
+--     none), open_letters: whether any waits, discards_ahead: whether events that a view
+--     which is being built has still to pass were discarded, suspects jsonb: [{position, crashes}] of events that
 --     were worked on when a worker ended; version, fingerprint of a view's definition, else null
 -- A lease that another owner holds is left alone until it expires by this database's clock; a change
 -- of owner raises the epoch, and from then on the owner before can write nothing. One that ends more
@@ -29,7 +30,7 @@ create or replace function varve.acquire_leases(
 ) returns table (
   subscription text, "partition" integer, partitions integer, epoch bigint, "position" bigint,
   barrier bigint, paused boolean, surplus boolean, due_in_ms double precision, open_letters boolean,
-  suspects jsonb, version integer, fingerprint text
+  discards_ahead boolean, suspects jsonb, version integer, fingerprint text
 )
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -163,6 +164,10 @@ begin
           ), exists (
             select from varve.dead_letters d
               where d.subscription = c.subscription and d.state = 'waiting'
+          ), coalesce(v.role = 'building', false) and exists (
+            select from varve.dead_letters d
+              where d.subscription = c.subscription and d.partition = c.partition
+                and d.state = 'discarded' and d.position > c.position
           ), (
             select coalesce(jsonb_agg(jsonb_build_object(
                 'position', p.position, 'crashes', p.crashes)), '[]')

@@ -4,6 +4,5 @@
 -- Index: leases_pkey, checkpoints_pkey. Locks: rows of instances, leases and checkpoints.
 -- Idempotent: yes.
 select l.subscription, l.partition, l.partitions, l.epoch, l.position, l.barrier, l.paused,
-    l.surplus, l.due_in_ms, l.open_letters, l.suspects, l.version,
-    l.fingerprint
+    l.surplus, l.due_in_ms, l.open_letters, l.discards_ahead, l.suspects, l.version, l.fingerprint
   from varve.acquire_leases($1::uuid, $2::text::jsonb, $3::integer, $4::text::jsonb) l;

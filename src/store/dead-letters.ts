@@ -98,6 +98,21 @@ export async function discardDeadLetter(pool: Pool, id: number, reason: string):
   return row?.discarded === true;
 }
 
+/** Which events of a partition, from one position to another, were discarded before it came there. */
+export async function readDiscarded(
+  pool: Pool,
+  { subscription, partition }: Pick<Lease, "subscription" | "partition">,
+  { from, to }: { readonly from: number; readonly to: number },
+): Promise<ReadonlySet<number>> {
+  const rows = await pool.query<{ position: number }>(queries.readDiscarded, [
+    subscription,
+    partition,
+    from,
+    to,
+  ]);
+  return new Set(rows.map(({ position }) => position));
+}
+
 export type LetterState = "waiting" | "resolved" | "discarded";
 
 /** A dead letter as operators see it. */

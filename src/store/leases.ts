@@ -30,6 +30,8 @@ export type Lease = {
   readonly dueInMs: number | null;
   /** Whether any dead letter waits, in whatever partition. */
   readonly openLetters: boolean;
+  /** Whether events that it has still to pass were discarded in the version that serves. */
+  readonly discardsAhead: boolean;
   /** Events behind the checkpoint that were worked on when a worker ended. */
   readonly suspects: readonly { readonly position: number; readonly crashes: number }[];
   /** Of a view's definition; null for a reactor. */
@@ -38,9 +40,10 @@ export type Lease = {
 };
 
 type LeaseRow = Row &
-  Omit<Lease, "dueInMs" | "openLetters"> & {
+  Omit<Lease, "dueInMs" | "openLetters" | "discardsAhead"> & {
     readonly due_in_ms: number | null;
     readonly open_letters: boolean;
+    readonly discards_ahead: boolean;
   };
 
 /** What the holder of a lease says of itself; stored with it, for whoever asks another instance. */
@@ -72,10 +75,11 @@ export async function acquireLeases(
     durationMs,
     JSON.stringify(reports),
   ]);
-  return rows.map(({ due_in_ms: dueInMs, open_letters: openLetters, ...lease }) => ({
+  return rows.map(({ due_in_ms, open_letters, discards_ahead, ...lease }) => ({
     ...lease,
-    dueInMs,
-    openLetters,
+    dueInMs: due_in_ms,
+    openLetters: open_letters,
+    discardsAhead: discards_ahead,
   }));
 }
 

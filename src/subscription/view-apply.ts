@@ -4,6 +4,7 @@
  */
 import type { View } from "#domain/decider.ts";
 import { isCode } from "#kernel/errors.ts";
+import { readDiscarded } from "#store/dead-letters.ts";
 import type { DocumentChange } from "#store/documents.ts";
 import type { Lease } from "#store/leases.ts";
 
@@ -19,14 +20,27 @@ const crashesIn =
   (at: number): number =>
     suspects.find(({ position }) => position === at)?.crashes ?? 0;
 
+/** Without those that were given up in the version that serves: they never take effect. */
+async function withoutDiscarded(
+  { cursor, pool }: WorkContext,
+  events: readonly PageEvent[],
+): Promise<readonly PageEvent[]> {
+  const [first, last] = [events.at(0), events.at(-1)];
+  if (first === undefined || last === undefined || !cursor.lease().discardsAhead) return events;
+  const range = { from: first.stored.position, to: last.stored.position };
+  const discarded = await readDiscarded(pool, cursor, range);
+  return events.filter(({ stored }) => !discarded.has(stored.position));
+}
+
 /** Folds the events over what is stored, and what is on its way there. */
 export async function foldOver(
   context: WorkContext,
   view: View,
-  events: readonly PageEvent[],
+  page: readonly PageEvent[],
   sent: ReadonlyMap<string, DocumentChange> = new Map(),
 ) {
   const { alone, cursor, settings, marks } = context;
+  const events = await withoutDiscarded(context, page);
   const crashesOf = crashesIn(cursor.lease());
   const isSuspect = events.some(({ stored }) => crashesOf(stored.position) > 0);
   const run: WorkContext["alone"] = isSuspect ? alone : (work) => work();

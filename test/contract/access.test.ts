@@ -118,6 +118,7 @@ test("role of the service runs every query but the owner's when it is asked", as
     readBackend: [],
     readCheckpoints: [],
     readDocuments: ["orders", '["a"]'],
+    readDiscarded: ["orders", 0, 1, 10],
     readDueLetters: ["orders", 0, 10],
     readHead: [],
     readLogPage: [0, 10, '["Happened"]', 100, 1_000],

@@ -56,6 +56,7 @@ export const leaseOf = (subscription: string, changed: Partial<Lease> = {}): Lea
   surplus: false,
   dueInMs: null,
   openLetters: false,
+  discardsAhead: false,
   suspects: [],
   version: 1,
   fingerprint: null,
