@@ -8,7 +8,7 @@
 --     checkpoint, barrier it must not pass (or null), paused, surplus: another instance is to have
 --     it, give it back with varve.release_lease; due_in_ms until its next dead letter is due (null:
 --     none), open_letters: whether any waits, discards_ahead: whether events that a view
---     which is being built has still to pass were discarded, suspects jsonb: [{position, crashes}] of events that
+--     has still to pass were discarded, suspects jsonb: [{position, crashes}] of events that
 --     were worked on when a worker ended; version, fingerprint of a view's definition, else null
 -- A lease that another owner holds is left alone until it expires by this database's clock; a change
 -- of owner raises the epoch, and from then on the owner before can write nothing. One that ends more
@@ -25,6 +25,7 @@
 -- Index: leases_pkey, checkpoints_pkey, dead_letters_due, dead_letters_queue. Locks: rows of
 -- instances, leases and checkpoints in order of name. Idempotent.
 drop function if exists varve.acquire_leases(uuid, jsonb, integer);
+drop function if exists varve.acquire_leases(uuid, jsonb, integer, jsonb);
 create or replace function varve.acquire_leases(
   new_owner uuid, wanted jsonb, duration_ms integer, reports jsonb default '[]'
 ) returns table (
@@ -50,17 +51,17 @@ begin
         w (name text, kind text, "eventTypes" text[], "aggregateTypes" text[])
         on w.kind = 'reactor' and w.name = s.name
       where s.kind = 'reactor'
-        and (w."eventTypes", w."aggregateTypes")
-          is distinct from (s.event_types, s.aggregate_types)
-        and (
-          (w."eventTypes" is null or coalesce(s.event_types <@ w."eventTypes", false))
-            and (w."aggregateTypes" is null
-              or coalesce(s.aggregate_types <@ w."aggregateTypes", false))
-          or varve.is_orphaned(s.name, new_owner)
-        )
+        and not (varve.covers(s.event_types, w."eventTypes")
+          and varve.covers(w."eventTypes", s.event_types)
+          and varve.covers(s.aggregate_types, w."aggregateTypes")
+          and varve.covers(w."aggregateTypes", s.aggregate_types))
+        -- Without a lock where it will come to nothing.
+        and (varve.is_orphaned(s.name, new_owner)
+          or varve.covers(w."eventTypes", s.event_types)
+            and varve.covers(w."aggregateTypes", s.aggregate_types))
       order by s.name
   loop
-    perform varve.change_filter(one.name, one.event_types, one.aggregate_types);
+    perform varve.change_filter(one.name, one.event_types, one.aggregate_types, new_owner);
   end loop;
 
   select coalesce(array_agg(s.name order by s.name), '{}') into names
@@ -70,8 +71,10 @@ begin
       w (name text, version integer, fingerprint text, kind text, "eventTypes" text[],
         "aggregateTypes" text[])
       on case when s.kind = 'reactor' then w.kind = 'reactor' and w.name = s.name
-          and (w."eventTypes", w."aggregateTypes")
-            is not distinct from (s.event_types, s.aggregate_types)
+          and varve.covers(s.event_types, w."eventTypes")
+          and varve.covers(w."eventTypes", s.event_types)
+          and varve.covers(s.aggregate_types, w."aggregateTypes")
+          and varve.covers(w."aggregateTypes", s.aggregate_types)
         else w.kind is distinct from 'reactor' and w.name = v.view and w.version = v.version
           and case when w.fingerprint is null then v.role = 'serving' and s.partitions = 1
             else coalesce(v.fingerprint = w.fingerprint, true) end
@@ -164,7 +167,7 @@ begin
           ), exists (
             select from varve.dead_letters d
               where d.subscription = c.subscription and d.state = 'waiting'
-          ), coalesce(v.role = 'building', false) and exists (
+          ), v.name is not null and exists (
             select from varve.dead_letters d
               where d.subscription = c.subscription and d.partition = c.partition
                 and d.state = 'discarded' and d.position > c.position

@@ -25,8 +25,8 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '2s'
 as $$
 declare
-  head constant bigint := (select h.position from varve.log_head() h);
   seen record;
+  head bigint;
   counted record;
   reached bigint;
   one bigint;
@@ -42,6 +42,8 @@ begin
   if not found then
     return;
   end if;
+  -- After the checkpoint, which is then past the end of the log only where it really is.
+  select h.position into head from varve.log_head() h;
 
   if seen.proof_position <> seen.position or seen.repeat_to <= seen.position then
     perform from varve.checkpoints c

@@ -4,9 +4,8 @@
 --   event_types text[], aggregate_types text[]: null for all; start_position bigint: where a new
 --   one begins, exclusive; null for the end of the log
 --   → true if it was made
--- One that comes to want something else does so at once; but one that is to want less only when no
--- living instance knows it as it was: that may be the newer program, and this the older, started once
--- more, which would pass what it does not know. varve.acquire_leases makes up for it.
+-- Whether one comes to want something else, varve.change_filter decides; where it does not yet,
+-- varve.acquire_leases asks again.
 -- Index: subscriptions_pkey, checkpoints_pkey. Locks: the row of the subscription, and those of its
 -- checkpoints where the number of partitions changes. Idempotent.
 create or replace function varve.declare_subscription(
@@ -19,7 +18,6 @@ set lock_timeout = '5s'
 as $$
 declare
   known record;
-  wants_less boolean;
   start bigint := declare_subscription.start_position;
 begin
   if start is null then
@@ -43,18 +41,13 @@ begin
   end if;
   select s.partitions, s.wanted_partitions, s.event_types, s.aggregate_types into known
     from varve.subscriptions s where s.name = subscription_name;
-  if (known.event_types, known.aggregate_types) is distinct from
-    (declare_subscription.event_types, declare_subscription.aggregate_types) then
-    wants_less := subscription_kind = 'reactor'
-      and (known.event_types is null
-        or coalesce(declare_subscription.event_types <@ known.event_types, false))
-      and (known.aggregate_types is null
-        or coalesce(declare_subscription.aggregate_types <@ known.aggregate_types, false));
-    if not wants_less or varve.is_orphaned(subscription_name, null) then
-      perform varve.change_filter(
-        subscription_name, declare_subscription.event_types, declare_subscription.aggregate_types
-      );
-    end if;
+  if not (varve.covers(declare_subscription.event_types, known.event_types)
+      and varve.covers(known.event_types, declare_subscription.event_types)
+      and varve.covers(declare_subscription.aggregate_types, known.aggregate_types)
+      and varve.covers(known.aggregate_types, declare_subscription.aggregate_types)) then
+    perform varve.change_filter(
+      subscription_name, declare_subscription.event_types, declare_subscription.aggregate_types, null
+    );
   end if;
   if coalesce(known.wanted_partitions, known.partitions) <> partition_count then
     perform varve.want_partitions(subscription_name, partition_count);

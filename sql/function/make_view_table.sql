@@ -2,7 +2,8 @@
 --   view_name text, view_role text: serving | building, view_version integer,
 --   filter_fields text[], view_fingerprint text, partition_count integer, event_types text[],
 --   start_position bigint, aggregate_types text[] (null: all) → the table's name
--- What was given up in the version that serves is so in the next: its discarded letters are copied.
+-- What was given up in the version that serves is so in the next: its discarded letters are copied,
+-- of what that wants.
 -- A name that is taken, as by another building of the same version, gets a number behind it. Postgres
 -- cuts names at 63 bytes, and not where they are told apart: a long one is cut here.
 -- Index: views_pkey. Locks: the new table's own; its callers hold varve.schema_migrations. Repeating
@@ -53,7 +54,10 @@ begin
   -- Whoever held the one of this name before may be at the same position.
   update varve.checkpoints c set epoch = past + 1
     where c.subscription = new_subscription and past > 0;
-  insert into varve.dead_letters as l (subscription, partition, key, kind, stream, position,
+  -- Those of an earlier building, in other partitions perhaps, are settled and nobody's any more.
+  delete from varve.dead_letters d
+    where d.subscription = new_subscription and view_name <> new_subscription;
+  insert into varve.dead_letters (subscription, partition, key, kind, stream, position,
       event_id, event_type, error_code, attempts, state, reason, failed_at, settled_at)
     select new_subscription, varve.stream_partition(d.stream, partition_count), d.key, d.kind,
         d.stream, d.position, d.event_id, d.event_type, d.error_code, d.attempts, d.state,
@@ -61,11 +65,15 @@ begin
       from varve.dead_letters d
       where d.subscription = view_name and d.state = 'discarded'
         and view_name <> new_subscription
+        and (make_view_table.event_types is null
+          or d.event_type = any (make_view_table.event_types))
+        and (make_view_table.aggregate_types is null or exists (
+          select from unnest(make_view_table.aggregate_types) t
+            where starts_with(d.stream, t || '-')
+        ))
         and d.position > (
           select min(c.position) from varve.checkpoints c where c.subscription = new_subscription
-        )
-    on conflict (subscription, partition, position, key) do update
-      set state = excluded.state, reason = excluded.reason, settled_at = excluded.settled_at;
+        );
   return new_table;
 end
 $$;

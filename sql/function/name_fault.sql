@@ -6,6 +6,7 @@
 -- Index: proof_faults_pkey, events_YYYY_MM_position. Locks: the fault's row. Idempotent: where
 -- somebody else has been there meanwhile it does nothing.
 -- Error VA004: the stretch comes to a partition that is not attached; the hint names it.
+drop function if exists varve.name_fault(bigint, integer);
 create or replace function varve.name_fault(
   fault_id bigint, max_positions integer, log_end bigint
 ) returns void

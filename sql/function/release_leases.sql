@@ -7,7 +7,7 @@ language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
   with gone as (
-    delete from varve.instances i where i.owner = old_owner
+    update varve.instances i set expires_at = clock_timestamp() where i.owner = old_owner
   ), ended as (
     update varve.leases l set expires_at = '-infinity' where l.owner = old_owner returning 1
   )

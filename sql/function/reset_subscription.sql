@@ -27,9 +27,11 @@ begin
     return 'past-head';
   end if;
   insert into varve.checkpoints (subscription, partition, epoch)
-    select subscription_name, p, coalesce((
+    select subscription_name, p, greatest(0, (
         select max(l.epoch) from varve.leases l where l.subscription = subscription_name
-      ), 0)
+      ), (
+        select varve.view_epoch(v.view) from varve.views v where v.name = subscription_name
+      ))
       from generate_series(0, known.partitions - 1) p
     on conflict (subscription, partition) do nothing;
   perform from varve.checkpoints c where c.subscription = subscription_name

@@ -85,14 +85,22 @@ select
         )
       ) order by c.subscription, c.partition), '[]')
       from (
-        select subscription, partition, k.position is null as missing, k.position, k.barrier,
+        select k.subscription, k.partition, false as missing, k.position, k.barrier,
             k.events_processed, k.last_progress_at
           from varve.checkpoints k
-          full join (
-            select b.name as subscription, g.partition
-              from varve.subscriptions b
-              cross join lateral generate_series(0, b.partitions - 1) g (partition)
-          ) b using (subscription, partition)
+        union all
+        -- Few if any; the limit keeps it so cheap in the plan that no server compiles it.
+        select b.name, g.partition, true, null, null, null, null
+          from (
+            select i.name, i.partitions from varve.subscriptions i
+              where i.partitions >
+                (select count(*) from varve.checkpoints k where k.subscription = i.name)
+              limit 100
+          ) b
+          cross join lateral unnest(array(
+            select generate_series(0, b.partitions - 1)
+            except select k.partition from varve.checkpoints k where k.subscription = b.name
+          )) g (partition)
       ) c
       left join varve.subscriptions s on s.name = c.subscription
       left join varve.views v on v.name = c.subscription

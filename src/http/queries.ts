@@ -43,8 +43,8 @@ const documentRoute = ({ reader }: AppDependencies, view: View): Route => ({
   },
 });
 
-/** A cursor holds a key of at most 1,000 characters and a position. */
-const CURSOR_CHARS = 8_000;
+/** A cursor holds a key of at most 1,000 bytes, each up to six in JSON, and a position; base64. */
+const CURSOR_CHARS = 8_200;
 
 const noCursor = "is no cursor of this list";
 

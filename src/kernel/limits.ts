@@ -26,8 +26,6 @@ export const limits = {
   lostReplyMs: 20_000,
   /** Calls waiting for a connection: what a pool can serve within its acquire time-out. */
   poolWaiters: 5_000,
-  /** UTF-8 of a document's key: it goes into indexes and cursors, whose entries end at 2.7 kB. */
-  documentKeyBytes: 1_000,
   /** Events in one read of a stream or of the log (contract). */
   readEvents: 1_000,
   /** Of one answer: bytes of its payloads, and positions looked at for types that may be rare. */

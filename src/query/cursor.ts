@@ -1,4 +1,4 @@
-import { limits } from "#kernel/limits.ts";
+import { KEY_BYTES_MAX } from "#store/documents.ts";
 
 /** Where a page of a view's list ended. Opaque to callers. */
 export type Cursor = { readonly position: number; readonly key: string };
@@ -19,8 +19,7 @@ export function decodeCursor(text: string): Cursor | undefined {
     if (typeof position !== "number" || typeof key !== "string") return undefined;
     const isPosition = Number.isSafeInteger(position) && position >= 0;
     // The cursor comes back from outside; no document has a longer key.
-    const isKey =
-      key.length <= limits.documentKeyBytes && key.isWellFormed() && !key.includes("\0");
+    const isKey = key.length <= KEY_BYTES_MAX && key.isWellFormed() && !key.includes("\0");
     return isPosition && isKey ? { position, key } : undefined;
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) return undefined;

@@ -1,6 +1,9 @@
 import type { Pool, Row } from "./pool.ts";
 import { queries } from "./statements.ts";
 
+/** UTF-8 of a document's key: it goes into indexes, whose entries end at 2.7 kB, and into cursors. */
+export const KEY_BYTES_MAX = 1_000;
+
 /** What the store needs to know of a view to keep its documents. */
 export type ViewTable = {
   readonly name: string;

@@ -7,7 +7,7 @@ export type Runnable =
   | {
       readonly name: string;
       readonly kind: "reactor";
-      /** Without it all; sorted, as it was declared. */
+      /** Without it all; as it was declared. */
       readonly eventTypes: readonly string[] | undefined;
       readonly aggregateTypes: readonly string[] | undefined;
     };
@@ -30,7 +30,7 @@ export type Lease = {
   readonly dueInMs: number | null;
   /** Whether any dead letter waits, in whatever partition. */
   readonly openLetters: boolean;
-  /** Whether events that it has still to pass were discarded in the version that serves. */
+  /** Of a view: whether events that it has still to pass were discarded, in the version before. */
   readonly discardsAhead: boolean;
   /** Events behind the checkpoint that were worked on when a worker ended. */
   readonly suspects: readonly { readonly position: number; readonly crashes: number }[];

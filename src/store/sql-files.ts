@@ -29,6 +29,7 @@ import claimSubjectKeys from "#sql/function/claim_subject_keys.sql" with { type:
 import closePartitions from "#sql/function/close_partitions.sql" with { type: "text" };
 import compareDocuments from "#sql/function/compare_documents.sql" with { type: "text" };
 import countEvents from "#sql/function/count_events.sql" with { type: "text" };
+import covers from "#sql/function/covers.sql" with { type: "text" };
 import createApiKey from "#sql/function/create_api_key.sql" with { type: "text" };
 import declareSubscription from "#sql/function/declare_subscription.sql" with { type: "text" };
 import discardDeadLetter from "#sql/function/discard_dead_letter.sql" with { type: "text" };
@@ -131,6 +132,7 @@ export const functions: readonly SqlFile[] = [
   { name: "close_partitions", text: closePartitions },
   { name: "compare_documents", text: compareDocuments },
   { name: "count_events", text: countEvents },
+  { name: "covers", text: covers },
   { name: "create_api_key", text: createApiKey },
   { name: "declare_subscription", text: declareSubscription },
   { name: "discard_dead_letter", text: discardDeadLetter },

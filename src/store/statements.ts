@@ -57,8 +57,8 @@ import positionAt from "#sql/query/position_at.sql" with { type: "text" };
 import readAfter from "#sql/query/read_after.sql" with { type: "text" };
 import readBackend from "#sql/query/read_backend.sql" with { type: "text" };
 import readCheckpoints from "#sql/query/read_checkpoints.sql" with { type: "text" };
-import readDocuments from "#sql/query/read_documents.sql" with { type: "text" };
 import readDiscarded from "#sql/query/read_discarded.sql" with { type: "text" };
+import readDocuments from "#sql/query/read_documents.sql" with { type: "text" };
 import readDueLetters from "#sql/query/read_due_letters.sql" with { type: "text" };
 import readHead from "#sql/query/read_head.sql" with { type: "text" };
 import readHealth from "#sql/query/read_health.sql" with { type: "text" };
@@ -163,8 +163,8 @@ export const queries = {
   readAfter: statement("read_after", readAfter),
   readBackend: statement("read_backend", readBackend),
   readCheckpoints: statement("read_checkpoints", readCheckpoints),
-  readDocuments: statement("read_documents", readDocuments),
   readDiscarded: statement("read_discarded", readDiscarded),
+  readDocuments: statement("read_documents", readDocuments),
   readDueLetters: statement("read_due_letters", readDueLetters),
   readHead: statement("read_head", readHead),
   readHealth: statement("read_health", readHealth),

@@ -12,9 +12,8 @@ export type DeclaredReactor = {
   readonly startPosition: number | null;
 };
 
-/** In one order, since it is compared. */
 const textOf = (names: readonly string[] | undefined): string | null =>
-  names === undefined ? null : JSON.stringify(names.toSorted());
+  names === undefined ? null : JSON.stringify(names);
 
 /** Makes its rows, or brings them up to date. True if it is new. */
 export async function declareReactor(pool: Pool, reactor: DeclaredReactor): Promise<boolean> {

@@ -77,8 +77,8 @@ export function handlerSubscription(
     runnable: {
       name,
       kind: "reactor",
-      eventTypes: events.toSorted(),
-      aggregateTypes: settings.aggregateTypes?.toSorted(),
+      eventTypes: events,
+      aggregateTypes: settings.aggregateTypes,
     },
     keeps: ({ subscription }) => subscription === name,
     settings,

@@ -43,9 +43,14 @@ function aProcess(eventTypes: Types, aggregateTypes?: Types) {
   };
 }
 
-/** Lets what was declared be old: who declares is believed to be on its way for ten seconds. */
-const grow = () => stage.sql`
-  update varve.subscriptions set declared_at = declared_at - interval '11 seconds'`;
+/** Lets half a minute pass: who has declared something, or has just ended, may be on its way. */
+async function grow(): Promise<void> {
+  await stage.sql`
+    update varve.subscriptions set declared_at = declared_at - interval '31 seconds'`;
+  await stage.sql`
+    update varve.instances set expires_at = expires_at - interval '31 seconds'
+     where expires_at <= clock_timestamp()`;
+}
 
 const wanted = async () => {
   const [row] = await stage.sql<{ events: Types | null; aggregates: Types | null }[]>`
@@ -99,17 +104,37 @@ test("reactor goes to the release that started last when both want what the othe
 });
 
 test("reactor stays where it is when its types are declared in another order", async () => {
-  const [first, second] = [aProcess(["A", "B"]), aProcess(["A", "B"])];
+  const [first, second] = [aProcess(["A", "B"], ["X"]), aProcess(["B", "A", "B"], ["X"])];
   await first.start();
   expect(await first.renew()).toBe(true);
-  await declareReactor(stage.pool, {
-    name: "mail",
-    partitions: 1,
-    eventTypes: ["B", "A"],
-    aggregateTypes: undefined,
-    startPosition: 0,
-  });
+  await second.start();
   expect([await second.renew(), await first.renew()]).toEqual([false, true]);
+  expect(await wanted()).toEqual([["A", "B"], ["X"]]);
+  await first.end();
+  expect(await second.renew()).toBe(true);
+});
+
+test("instance renews its other leases when the checkpoint of what is to change is locked", async () => {
+  const [older, newer] = [aProcess(["A"]), aProcess(["A", "B"])];
+  await older.start();
+  await stage.sql.begin(async (locking) => {
+    await locking`select from varve.checkpoints for update`;
+    const startedMs = performance.now();
+    expect(await newer.renew()).toBe(false);
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+  });
+  expect([await newer.renew(), await wanted()]).toEqual([true, [["A", "B"], null]]);
+});
+
+test("letter that was not wanted is tried again when its event is wanted again", async () => {
+  await aProcess(["A"]).start();
+  await stage.sql`
+    insert into varve.dead_letters (subscription, key, stream, position, error_code)
+      values ('mail', 'Thing-a', 'Thing-a', 1, 'event-not-wanted'),
+        ('mail', 'Thing-b', 'Thing-b', 2, 'handler-failed')`;
+  await aProcess(["A", "B"]).start();
+  const due = await stage.sql`select key from varve.dead_letters where due_at is not null`;
+  expect([...due]).toEqual([{ key: "Thing-a" }]);
 });
 
 test("reactor is not called for what it no longer wants when such a letter is tried again", async () => {
