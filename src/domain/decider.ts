@@ -146,9 +146,10 @@ export type View<Document = unknown, Event extends DomainEvent = DomainEvent> = 
   readonly version: number;
   /** The event types it wants; others never reach it. */
   readonly events: readonly Event["type"][];
-  /** The document that the event changes, or null for none. */
+  /** The document that the event changes, or null for none. At most 1,000 bytes of UTF-8 without
+   * NUL, else the event is put aside. */
   readonly key: (event: RecordedEvent<Event>) => string | null;
-  /** The document after the event; null removes it. */
+  /** The document after the event; null removes it. The next event meets what JSON leaves of it. */
   readonly project: (document: Document | null, event: RecordedEvent<Event>) => Document | null;
   readonly personal?: { readonly [Field in FieldOf<Document>]?: SealedDocumentField };
   readonly byKey: boolean;
