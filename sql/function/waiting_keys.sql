@@ -12,10 +12,15 @@ set enable_seqscan = off
 as $$
 begin
   return query
-    select l.key, min(l.position)
-      from varve.dead_letters l
-      where l.subscription = subscription_name and l.kind = of_kind and l.state = 'waiting'
-        and l.key = any (of_keys)
-      group by l.key;
+    select k.key, l.position
+      -- One by one: grouped by key, Postgres 15 reads the index in its order, all of it.
+      from (select distinct u.key from unnest(of_keys) u (key)) k
+      cross join lateral (
+        select d.position from varve.dead_letters d
+          where d.subscription = subscription_name and d.kind = of_kind and d.key = k.key
+            and d.state = 'waiting'
+          order by d.position
+          limit 1
+      ) l;
 end
 $$;
