@@ -6,9 +6,9 @@
 -- only when no instance knows it as it is: whoever asks may be the older program, which would pass
 -- what it does not know. Where each wants something that the other does not, a start decides.
 -- Decided is under the locks: somebody else may have changed it meanwhile.
--- Index: subscriptions_pkey, checkpoints_pkey, dead_letters_queue. Locks: the rows of its checkpoints,
--- which an owner of leases does not wait for, since it has others to renew; then its own row.
--- Idempotent.
+-- Index: subscriptions_pkey, checkpoints_pkey, dead_letters_queue. Locks: the rows of its
+-- checkpoints, which an owner of leases does not wait for, since it has others to renew; then its
+-- own row. Idempotent.
 create or replace function varve.change_filter(
   subscription_name text, new_events text[], new_aggregates text[], asking uuid
 ) returns void
@@ -33,10 +33,12 @@ begin
   end if;
   select s.kind, s.event_types, s.aggregate_types into known
     from varve.subscriptions s where s.name = subscription_name for update;
-  wants_more := varve.covers(new_events, known.event_types)
-    and varve.covers(new_aggregates, known.aggregate_types);
-  wants_less := varve.covers(known.event_types, new_events)
-    and varve.covers(known.aggregate_types, new_aggregates);
+  wants_more := varve.covers(
+    new_events, new_aggregates, known.event_types, known.aggregate_types
+  );
+  wants_less := varve.covers(
+    known.event_types, known.aggregate_types, new_events, new_aggregates
+  );
   if wants_more and wants_less or known.kind = 'reactor' and not wants_more
     and (wants_less or asking is not null)
     and not varve.is_orphaned(subscription_name, asking) then

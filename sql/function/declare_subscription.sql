@@ -41,10 +41,8 @@ begin
   end if;
   select s.partitions, s.wanted_partitions, s.event_types, s.aggregate_types into known
     from varve.subscriptions s where s.name = subscription_name;
-  if not (varve.covers(declare_subscription.event_types, known.event_types)
-      and varve.covers(known.event_types, declare_subscription.event_types)
-      and varve.covers(declare_subscription.aggregate_types, known.aggregate_types)
-      and varve.covers(known.aggregate_types, declare_subscription.aggregate_types)) then
+  if (known.event_types, known.aggregate_types) is distinct from
+    (declare_subscription.event_types, declare_subscription.aggregate_types) then
     perform varve.change_filter(
       subscription_name, declare_subscription.event_types, declare_subscription.aggregate_types, null
     );

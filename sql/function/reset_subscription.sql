@@ -1,8 +1,9 @@
 -- Lets a subscription begin again after a position (exclusive). A view begins without documents, so
 -- that it can begin at 0 alone; its readers find nothing until it has caught up.
 --   subscription_name text, new_position bigint → done | unknown | not-zero | past-head
--- A checkpoint that somebody has deleted is made again. The epoch rises: whatever its holder is about to write is refused. Letters that wait are settled
--- by it, and so are those that were discarded of events that come again; the proof begins anew.
+-- A checkpoint that somebody has deleted is made again. The epoch rises: whatever its holder is about
+-- to write is refused. Letters that wait are settled by it, and so are those that were discarded of
+-- events that come again; the proof begins anew.
 -- Index: checkpoints_pkey. Locks: its rows, and the table of its documents, exclusively, for a
 -- moment. Idempotent.
 create or replace function varve.reset_subscription(subscription_name text, new_position bigint)

@@ -11,7 +11,8 @@ select to_jsonb(b) as broken, count(*) over () as total
           (select max(p.last_position) from varve.event_partitions p)) as position
       ) h
       left join varve.subscriptions s on s.name = c.subscription
-      where c.position > greatest(h.position, s.start_position) or c.position < 0 or c.epoch < 0 or c.partition < 0
+      where c.position > greatest(h.position, s.start_position)
+        or c.position < 0 or c.epoch < 0 or c.partition < 0
   ) b
   order by b.subscription, b.partition
   limit 100;

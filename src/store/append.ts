@@ -91,8 +91,9 @@ async function ensureNextPartition(pool: Pool, clock: Clock): Promise<void> {
 /**
  * Appends a batch, whose JSON text the caller has made, in one statement; one outcome an append,
  * in order. Each append must be of a stream of its own. `clock` is compared with the database's own.
- * `deadlineMs` is for the statement alone. Throws VarveError; where `replyWasLost` says so, asking again with the same batch finds out what
- * happened. `clock-ahead` means that nothing of the batch was stored by this call.
+ * `deadlineMs` is for the statement alone. Throws VarveError; where `replyWasLost` says so, asking
+ * again with the same batch finds out what happened. `clock-ahead` means that nothing of the batch
+ * was stored by this call.
  */
 export async function appendBatch(
   pool: Pool,

@@ -7,6 +7,7 @@ import { acquireLeases, releaseLeases, type Lease } from "#store/leases.ts";
 import { rebuildView, rollbackView, swapView } from "#store/subscriptions.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
 import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
+import { tableOf } from "#test/support/views.ts";
 
 let store: TestStore;
 beforeAll(async () => {
@@ -16,16 +17,7 @@ beforeAll(async () => {
 afterAll(() => closeStore(store));
 
 const declare = (name: string): Promise<boolean> =>
-  ensureView(store.pool, {
-    name,
-    version: 1,
-    filterFields: [],
-    fingerprint: "f",
-    eventTypes: ["Happened"],
-    aggregateTypes: undefined,
-    partitions: 1,
-    startPosition: 0,
-  });
+  ensureView(store.pool, tableOf(name, { fingerprint: "f" }));
 
 /** Takes every lease of the view, by a new owner. */
 async function take(name: string): Promise<readonly Lease[]> {

@@ -4,6 +4,7 @@ import { ensureView, type ViewTable } from "#store/documents.ts";
 import { declareReactor, rebuildView, swapView } from "#store/subscriptions.ts";
 import { appendAll, appendTo } from "#test/support/appends.ts";
 import { closeStore, openStore, type TestStore } from "#test/support/store.ts";
+import { tableOf } from "#test/support/views.ts";
 
 let store: TestStore;
 beforeAll(async () => {
@@ -12,17 +13,7 @@ beforeAll(async () => {
 afterAll(() => closeStore(store));
 
 const declare = (name: string, changed: Partial<ViewTable> = {}): Promise<boolean> =>
-  ensureView(store.pool, {
-    name,
-    version: 1,
-    filterFields: [],
-    fingerprint: "f",
-    eventTypes: ["Happened"],
-    aggregateTypes: undefined,
-    partitions: 1,
-    startPosition: 0,
-    ...changed,
-  });
+  ensureView(store.pool, tableOf(name, { fingerprint: "f", ...changed }));
 
 const startsOf = async (view: string): Promise<Record<string, number>> => {
   const rows = await store.sql<{ role: string; start: number }[]>`

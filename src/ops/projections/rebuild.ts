@@ -86,7 +86,10 @@ export type RebuildOptions = {
 
 type Building = { readonly building: string; readonly item: SubscriptionItem };
 
-/** Begins it, also again in another number of partitions, or joins what is being built. Throws UsageError where there is no such view. */
+/**
+ * Begins it, also again in another number of partitions, or joins what is being built. Throws
+ * UsageError where there is no such view.
+ */
 async function begin(operations: Operations, options: RebuildOptions): Promise<Building> {
   const { view, partitions } = options;
   const before = await versionsOf(operations, view);
