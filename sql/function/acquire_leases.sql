@@ -51,12 +51,15 @@ begin
         w (name text, kind text, "eventTypes" text[], "aggregateTypes" text[])
         on w.kind = 'reactor' and w.name = s.name
       where s.kind = 'reactor'
-        and (s.event_types, s.aggregate_types)
-          is distinct from (w."eventTypes", w."aggregateTypes")
+        and not (
+          varve.covers(s.event_types, s.aggregate_types, w."eventTypes", w."aggregateTypes")
+          and varve.covers(w."eventTypes", w."aggregateTypes", s.event_types, s.aggregate_types)
+        )
         -- Without a lock where it will come to nothing.
-        and (varve.is_orphaned(s.name, new_owner) or varve.covers(
-          w."eventTypes", w."aggregateTypes", s.event_types, s.aggregate_types
-        ))
+        and (
+          varve.is_orphaned(s.name, new_owner)
+          or varve.covers(w."eventTypes", w."aggregateTypes", s.event_types, s.aggregate_types)
+        )
       order by s.name
   loop
     perform varve.change_filter(one.name, one.event_types, one.aggregate_types, new_owner);
@@ -69,12 +72,8 @@ begin
       w (name text, version integer, fingerprint text, kind text, "eventTypes" text[],
         "aggregateTypes" text[])
       on case when s.kind = 'reactor' then w.kind = 'reactor' and w.name = s.name
-          and varve.covers(
-            s.event_types, s.aggregate_types, w."eventTypes", w."aggregateTypes"
-          )
-          and varve.covers(
-            w."eventTypes", w."aggregateTypes", s.event_types, s.aggregate_types
-          )
+          and varve.covers(s.event_types, s.aggregate_types, w."eventTypes", w."aggregateTypes")
+          and varve.covers(w."eventTypes", w."aggregateTypes", s.event_types, s.aggregate_types)
         else w.kind is distinct from 'reactor' and w.name = v.view and w.version = v.version
           and case when w.fingerprint is null then v.role = 'serving' and s.partitions = 1
             else coalesce(v.fingerprint = w.fingerprint, true) end
